@@ -1,0 +1,71 @@
+# make demo   trains ResNet-18 at full precision, with 1-bit weights and with 1-bit weights and activations, exports and measures
+# make test   formatting, types, C++ tests, Python tests
+#
+# PYTHON=python3.12         another interpreter for .venv
+# TORCH_INDEX=URL           a package index of your own for PyTorch (one with CPU-only or CUDA builds)
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+NATIVE_SOURCES := CMakeLists.txt $(shell find export/ops -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt')
+CPP_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cpp' '*.h')
+
+.PHONY: help demo test lint test-cpp test-python format check-python check-compiler clean
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+demo: $(VENV)/.train
+	$(BIN)/edgenet binarize resnet18 --force
+	$(BIN)/edgenet bench --device cpu
+
+test: lint test-cpp test-python
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
+
+test-cpp: check-compiler $(VENV)/.dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S . -B build/test -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGENET_BUILD_TESTS=ON
+	$(BIN)/cmake --build build/test
+	$(BIN)/ctest --test-dir build/test --output-on-failure
+
+test-python: check-compiler $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(CPP_FILES)
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "edgenet needs Python 3.11 or newer as '$(PYTHON)'. Install one (Debian 12: apt-get install python3 python3-venv) or name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments. Install the missing package (Debian: apt-get install python3-venv)."; exit 1; }
+
+check-compiler:
+	@command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || [ -n "$$CXX" ] || { \
+	  echo "The tests need a C++17 compiler. Install one (Debian: apt-get install g++)."; exit 1; }
+
+$(VENV)/bin/python: | check-python
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.torch: constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' constraints.txt)"
+	@touch $@
+
+$(VENV)/.train: $(VENV)/.torch pyproject.toml $(NATIVE_SOURCES)
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[train]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.train
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist
