@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace edgenet {
 
@@ -37,7 +38,7 @@ struct Operands {
 
 class ConvKernel {
  public:
-  virtual ~ConvKernel() = default;
+  virtual ~ConvKernel();
   virtual size_t scratch_bytes(const Image& image) const = 0;
   virtual void run(const Image& image, const Operands& operands, const Executor& executor) const = 0;
 };
@@ -49,7 +50,7 @@ struct LinearWeights {
 
 class LinearKernel {
  public:
-  virtual ~LinearKernel() = default;
+  virtual ~LinearKernel();
   virtual size_t scratch_bytes(int64_t rows) const = 0;
   virtual void run(int64_t rows, const Operands& operands, const Executor& executor) const = 0;
 };
@@ -65,7 +66,7 @@ struct RecurrenceOperands {
 
 class RecurrenceKernel {
  public:
-  virtual ~RecurrenceKernel() = default;
+  virtual ~RecurrenceKernel();
   virtual size_t scratch_bytes(int64_t batch) const = 0;
   virtual void run(int64_t steps, int64_t batch, const RecurrenceOperands& operands,
                    const Executor& executor) const = 0;
@@ -88,8 +89,12 @@ extern const KernelSet avx2_kernels;
 extern const KernelSet avx512_kernels;
 #endif
 
+/// The sets that this CPU runs, the widest last.
+std::vector<const KernelSet*> runnable_kernels();
+
 /// The widest set this CPU runs, or the one EDGENET_ISA names ("scalar", "avx2", "avx512"); throws
 /// std::invalid_argument with a message when that is unknown or not runnable here.
+/// The variable is read at every call, so it holds for the sessions made after it is set.
 const KernelSet& active_kernels();
 
 }  // namespace edgenet

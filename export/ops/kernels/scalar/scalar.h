@@ -1,0 +1,14 @@
+// The specification as code, for any CPU. Every other set must agree with these.
+#pragma once
+#include "kernels/kernels.h"
+
+namespace edgenet::scalar {
+
+std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights);
+std::unique_ptr<ConvKernel> make_bwn_conv2d(const ConvWeights& weights);
+std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights);
+std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights);
+
+}  // namespace edgenet::scalar

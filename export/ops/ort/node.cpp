@@ -1,0 +1,92 @@
+// What every node does when it is loaded and run.
+#include "ort/node.h"
+
+#include <atomic>
+
+namespace edgenet {
+
+namespace {
+
+std::atomic<uint64_t> created{0};
+std::atomic<uint64_t> runs{0};
+
+void run_on_host(const void* host, size_t count, void (*body)(void*, size_t), void* argument) {
+  // A batch count of 0 lets ONNX Runtime balance the load.
+  check(abi::context_parallel_for(static_cast<const abi::KernelContext*>(host), body, count, 0, argument));
+}
+
+bool fits(const Shape& found, const Shape& expected) {
+  if (found.size() != expected.size()) return false;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i] >= 0 && expected[i] >= 0 && found[i] != expected[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+uint64_t kernels_created() { return created; }
+uint64_t kernel_runs() { return runs; }
+
+Executor executor_of(abi::KernelContext* context) { return {run_on_host, context}; }
+
+Node::Node(const Operator& op, const NodeInfo& info) : op_(op), where_(info.where()), allocator_(info.allocator()) {}
+
+Node::~Node() { abi::release_allocator(allocator_); }
+
+void Node::refuse(const std::string& what) const { throw Refusal(where_ + ": " + what); }
+
+void Node::load(const NodeInfo& info) {
+  if (info.input_count() != op_.inputs.size()) {
+    refuse("it has " + std::to_string(info.input_count()) + " inputs, expected " + std::to_string(op_.inputs.size()));
+  }
+  std::vector<MaybeShape> shapes;
+  for (size_t i = 0; i < op_.inputs.size(); ++i) {
+    constants_.push_back(info.constant(i));
+    shapes.push_back(constants_[i].data != nullptr ? MaybeShape{constants_[i].shape} : info.shape(i));
+  }
+  check_shapes(shapes);
+  for (size_t i = 0; i < op_.inputs.size(); ++i) {
+    if (op_.inputs[i].type == abi::kUint8 && constants_[i].data != nullptr) prepare(constants_[i].bytes());
+  }
+  ++created;
+}
+
+void Node::run(abi::KernelContext* context) const {
+  Inputs inputs = constants_;
+  std::vector<MaybeShape> shapes(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].data != nullptr && i > 0) continue;
+    const abi::Value* value = nullptr;
+    check(abi::context_input(context, i, &value));
+    if (value == nullptr) refuse(std::string("input ") + op_.inputs[i].name + " is not given");
+    inputs[i] = read_tensor(value);
+    shapes[i] = inputs[i].shape;
+  }
+  check_shapes(shapes);
+  compute(context, inputs);
+  ++runs;
+}
+
+void Node::check_shapes(const std::vector<MaybeShape>& found) const {
+  const Shape first = found[0].value_or(unknown_first());
+  const std::vector<Shape> expected = expected_shapes(first);
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i] && !fits(*found[i], expected[i])) {
+      refuse(std::string("input ") + op_.inputs[i].name + " has shape " + to_string(*found[i]) + ", expected " +
+             to_string(expected[i]));
+    }
+  }
+  check_sizes(first);
+}
+
+float* Node::output(abi::KernelContext* context, size_t index, const Shape& shape) const {
+  abi::Value* value = nullptr;
+  check(abi::context_output(context, index, shape.data(), shape.size(), &value));
+  if (value == nullptr) return nullptr;  // nothing in the graph uses it
+  void* data = nullptr;
+  check(abi::get_tensor_mutable_data(value, &data));
+  return static_cast<float*>(data);
+}
+
+}  // namespace edgenet
