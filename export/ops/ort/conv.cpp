@@ -101,13 +101,20 @@ void infer(const ShapeInference& inference) {
   const auto dilations = inference.attribute_ints("dilations", 2);
   if (!x || x->shape.size() != 4 || !weight || !strides || !pads || !dilations) return;
   Shape y = {x->shape[0], (*weight)[0], -1, -1};
+  std::vector<std::string> symbols = {x->symbols[0], "", "", ""};
   for (size_t axis = 0; axis < 2; ++axis) {
-    if (x->shape[2 + axis] < 0 || (*strides)[axis] < 1) continue;
-    const int64_t size = output_size(x->shape[2 + axis], (*pads)[axis] + (*pads)[axis + 2], (*weight)[2 + axis],
-                                     (*dilations)[axis], (*strides)[axis]);
-    if (size > 0) y[2 + axis] = size;
+    const int64_t size = x->shape[2 + axis];
+    const int64_t pad = (*pads)[axis] + (*pads)[axis + 2];
+    const int64_t reach = (*dilations)[axis] * ((*weight)[2 + axis] - 1);
+    const int64_t stride = (*strides)[axis];
+    if (size >= 0 && stride >= 1) {
+      const int64_t out_size = output_size(size, pad, (*weight)[2 + axis], (*dilations)[axis], stride);
+      if (out_size >= 1) y[2 + axis] = out_size;
+    } else if (size < 0 && stride == 1 && pad == reach) {
+      symbols[2 + axis] = x->symbols[2 + axis];
+    }
   }
-  inference.set_output(0, y, {x->symbols[0], "", "", ""});
+  inference.set_output(0, y, symbols);
 }
 
 }  // namespace

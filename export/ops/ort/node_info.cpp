@@ -1,4 +1,6 @@
 // Reading a node: attributes, constants and inferred shapes.
+#include <atomic>
+
 #include "ort/node.h"
 
 namespace edgenet {
@@ -92,12 +94,12 @@ abi::Allocator* NodeInfo::allocator() const {
 }
 
 std::optional<ShapeInference::Input> ShapeInference::input(size_t index) const {
-  TensorInfo info;
-  if (!succeeded(abi::infer_input(context_, index, &info.handle)) || info.handle == nullptr) return {};
+  abi::TensorInfo* info = nullptr;  // the context's own
+  if (!succeeded(abi::infer_input(context_, index, &info)) || info == nullptr) return {};
   Input input;
-  input.shape = read_shape(info.handle);
+  input.shape = read_shape(info);
   std::vector<const char*> names(input.shape.size(), "");
-  if (!succeeded(abi::get_symbolic_dimensions(info.handle, names.data(), names.size()))) return {};
+  if (!succeeded(abi::get_symbolic_dimensions(info, names.data(), names.size()))) return {};
   for (const char* name : names) input.symbols.emplace_back(name == nullptr ? "" : name);
   return input;
 }
@@ -117,8 +119,15 @@ void ShapeInference::set_output(size_t index, const Shape& shape, const std::vec
   check(abi::create_tensor_info(&info.handle));
   check(abi::set_element_type(info.handle, abi::kFloat));
   check(abi::set_dimensions(info.handle, shape.data(), shape.size()));
+  // ONNX Runtime takes two dimensions of one name, or of the value -1, to be equal and shares buffers on the strength
+  // of it: an unknown dimension must have a name of its own.
+  static std::atomic<uint64_t> unnamed{0};
+  std::vector<std::string> unique = symbols;
   std::vector<const char*> names;
-  for (const std::string& symbol : symbols) names.push_back(symbol.c_str());
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] < 0 && unique[i].empty()) unique[i] = "edgenet_unknown_" + std::to_string(unnamed++);
+    names.push_back(unique[i].c_str());
+  }
   check(abi::set_symbolic_dimensions(info.handle, names.data(), names.size()));
   check(abi::infer_set_output(context_, index, info.handle));
 }
