@@ -1,0 +1,96 @@
+"""What binarisation is: sign and its gradients, scaling factors, thresholds, binary layers, `binarize`, bit packing.
+
+Names are loaded on first use, so that `edgenet.nn.packing` can be used where torch is not installed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgenet.nn.binarization import BinarizationReport, LayerRow, binarize
+    from edgenet.nn.calibration import calibrate
+    from edgenet.nn.estimators import (
+        ApproxSign,
+        ErrorDecay,
+        Estimator,
+        Identity,
+        StraightThrough,
+        SwishSign,
+        get_estimator,
+        list_estimators,
+        set_progress,
+    )
+    from edgenet.nn.functional import scaled_sign, sign
+    from edgenet.nn.latent import (
+        StarvedChannels,
+        clip_after_step,
+        clip_latent_weights,
+        latent_signs,
+        starved_channels,
+    )
+    from edgenet.nn.layers import BinaryConv2d, BinaryLayer, BinaryLinear
+    from edgenet.nn.packing import pack_bits, unpack_bits
+    from edgenet.nn.recurrent import BinaryRNN, BinaryRNNLayer, RecurrentParameters
+
+_MODULES = {
+    "binarization": ("BinarizationReport", "LayerRow", "binarize"),
+    "calibration": ("calibrate",),
+    "estimators": (
+        "ApproxSign",
+        "ErrorDecay",
+        "Estimator",
+        "Identity",
+        "StraightThrough",
+        "SwishSign",
+        "get_estimator",
+        "list_estimators",
+        "set_progress",
+    ),
+    "functional": ("scaled_sign", "sign"),
+    "latent": ("StarvedChannels", "clip_after_step", "clip_latent_weights", "latent_signs", "starved_channels"),
+    "layers": ("BinaryConv2d", "BinaryLayer", "BinaryLinear"),
+    "packing": ("pack_bits", "unpack_bits"),
+    "recurrent": ("BinaryRNN", "BinaryRNNLayer", "RecurrentParameters"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "ApproxSign",
+    "BinarizationReport",
+    "BinaryConv2d",
+    "BinaryLayer",
+    "BinaryLinear",
+    "BinaryRNN",
+    "BinaryRNNLayer",
+    "ErrorDecay",
+    "Estimator",
+    "Identity",
+    "LayerRow",
+    "RecurrentParameters",
+    "StarvedChannels",
+    "StraightThrough",
+    "SwishSign",
+    "binarize",
+    "calibrate",
+    "clip_after_step",
+    "clip_latent_weights",
+    "get_estimator",
+    "latent_signs",
+    "list_estimators",
+    "pack_bits",
+    "scaled_sign",
+    "set_progress",
+    "sign",
+    "starved_channels",
+    "unpack_bits",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'edgenet.nn' has no attribute {name!r}")
+    return getattr(import_module(f"edgenet.nn.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,273 @@
+"""binarize(): turn any torch model into its 1-bit version, and say what became of every layer."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgenet.errors import EdgenetError
+from edgenet.nn.calibration import calibrate
+from edgenet.nn.estimators import Estimator
+from edgenet.nn.layers import BINARY_SCHEMES, BinaryConv2d, BinaryLayer, BinaryLinear
+from edgenet.nn.recurrent import BinaryRNN
+
+ENDS = ("fp32", "binary")
+FilterFunction = Callable[[nn.Module, str], bool]
+_SHORTCUT_NAMES = ("downsample", "shortcut", "skip", "projection", "residual")
+
+
+class BinarizationWarning(UserWarning):
+    """The binarised model will work, but likely not as well as it could."""
+
+
+@dataclass
+class LayerRow:
+    """What became of one layer: `action` is "binarized" or "kept", `scheme` what it now is, `weights` their number."""
+
+    name: str
+    kind: str
+    action: str
+    scheme: str
+    reason: str
+    weights: int
+
+
+@dataclass
+class BinarizationReport:
+    """Every layer that holds weights, in the order the data passes them, and what became of it."""
+
+    scheme: str
+    ends: str
+    layers: list[LayerRow] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[LayerRow]:
+        return iter(self.layers)
+
+    @property
+    def binarized(self) -> list[LayerRow]:
+        return [row for row in self.layers if row.action == "binarized"]
+
+    @property
+    def kept(self) -> list[LayerRow]:
+        return [row for row in self.layers if row.action == "kept"]
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """The rows as plain values, for JSON."""
+        return [asdict(row) for row in self.layers]
+
+    def __str__(self) -> str:
+        width = max((len(row.name) for row in self.layers), default=0)
+        lines = []
+        for row in self.layers:
+            line = (
+                f"{row.name:<{width}}  {row.kind:<10} {row.action:<9} {row.scheme:<4} {row.weights:>10,}  {row.reason}"
+            )
+            lines.append(line.rstrip())
+        binary = sum(row.weights for row in self.binarized)
+        total = sum(row.weights for row in self.layers)
+        lines.append(f"{binary:,} of {total:,} weights are binary ({self.scheme}, ends {self.ends})")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    scheme: str
+    ends: str
+    options: dict[str, Any]
+
+
+def binarize(
+    model: nn.Module, scheme: str, *, ends: str = "fp32", filter_fn: FilterFunction | None = None,
+    calibration: Tensor | tuple[Any, ...] | str | None = None,
+    estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste", scale: str = "mean",
+    threshold: bool = True,
+) -> BinarizationReport:  # fmt: skip
+    """Replace the convolutions, linear layers and Elman networks of `model` by binary ones, in place.
+
+    scheme
+        "bwn": 1-bit weights; "xnor": 1-bit weights and activations.
+    ends
+        What becomes of the ends (first layer, last layer, 1x1 shortcut projections): "fp32" keeps them, "binary" gives
+        them 1-bit weights (scheme bwn: their inputs stay float). Shortcut projections are 1x1 convolutions whose name
+        has a part that begins with downsample, shortcut, skip, projection or residual.
+    filter_fn
+        `filter_fn(layer, name)`; a layer for which it is false is kept.
+    calibration
+        A batch of real inputs (or a tuple of the model's arguments). It tells in which order the layers run, sets the
+        thresholds of layers whose input is one-sided, as after ReLU, and the statistics of batch normalisation (see
+        `calibrate`). "later": you will call `calibrate` yourself. None: order of registration, and a warning for xnor.
+    estimator, weight_estimator, scale, threshold
+        As in `BinaryConv2d`.
+
+    The layers' parameters stay the same objects and become the latent weights (those of `nn.RNN` are copied). The
+    report is also left on the model as `model.binarization_report`. In your own training loop call
+    `clip_latent_weights(model)` after each step, or once `clip_after_step(optimizer, model)`.
+
+    Kept, with the reason in the report: depthwise convolutions, padding other than zeros, subclasses, shared or
+    computed weights, and every other kind of layer that holds weights. Raises EdgenetError for an unknown scheme or
+    ends, or where `model` is itself a single layer.
+    """
+    if scheme not in BINARY_SCHEMES:
+        raise EdgenetError(f"unknown scheme {scheme!r}: binarize knows 'bwn' and 'xnor'")
+    if ends not in ENDS:
+        raise EdgenetError(f"unknown ends {ends!r}: binarize knows 'fp32' and 'binary'")
+    layers = _weight_layers(model)
+    if "" in layers:
+        raise EdgenetError("binarize works on a model in place: wrap a single layer in torch.nn.Sequential")
+    has_batch = calibration is not None and not isinstance(calibration, str)
+    order = _execution_order(model, layers, calibration) if has_batch else list(layers)
+    plan = _Plan(scheme, ends, {
+        "estimator": estimator, "weight_estimator": weight_estimator, "scale": scale, "threshold": threshold,
+    })  # fmt: skip
+    report = BinarizationReport(scheme, ends)
+    for name in order + [name for name in layers if name not in order]:
+        role = _end_role(name, layers[name], order)
+        kept = _reason_to_keep(model, name, layers[name], layers, filter_fn)
+        report.layers += _keep(name, layers[name], kept) if kept else _replace(model, name, layers[name], role, plan)
+    if has_batch:
+        _note_thresholds(report, calibrate(model, calibration))  # type: ignore[arg-type]
+    _warn(report, calibration)
+    model.binarization_report = report  # type: ignore[assignment]
+    return report
+
+
+def _weight_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Layers that hold weights themselves (not vectors only, as normalisations do), by name; each once."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if any(parameter.dim() > 1 for parameter in module.parameters(recurse=False))
+    }
+
+
+@torch.no_grad()
+def _execution_order(model: nn.Module, layers: dict[str, nn.Module], calibration: Any) -> list[str]:
+    order: dict[str, None] = {}
+    hooks = [
+        layer.register_forward_pre_hook(lambda _module, _inputs, name=name: order.setdefault(name))
+        for name, layer in layers.items()
+    ]
+    training = {module: module.training for module in model.modules()}
+    try:
+        model.eval()(*(calibration if isinstance(calibration, tuple) else (calibration,)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, mode in training.items():
+            module.training = mode
+    return list(order)
+
+
+def _end_role(name: str, layer: nn.Module, order: list[str]) -> str:
+    if order and name == order[0]:
+        return "first layer"
+    if order and name == order[-1]:
+        return "last layer"
+    is_pointwise = isinstance(layer, nn.Conv2d) and tuple(layer.kernel_size) == (1, 1)
+    if is_pointwise and any(part.lower().startswith(_SHORTCUT_NAMES) for part in name.split(".")):
+        return "1x1 shortcut projection"
+    return ""
+
+
+def _reason_to_keep(
+    model: nn.Module, name: str, layer: nn.Module, layers: dict[str, nn.Module], filter_fn: FilterFunction | None
+) -> str:
+    if isinstance(layer, BinaryLayer):
+        return "binary already"
+    if type(layer) not in (nn.Conv2d, nn.Linear, nn.RNN):
+        base = next((kind for kind in (nn.Conv2d, nn.Linear, nn.RNN) if isinstance(layer, kind)), None)
+        kind = type(layer).__name__
+        return f"{kind} is a subclass of {base.__name__} with a life of its own" if base else f"no binary {kind}"
+    if not isinstance(layer, nn.RNN) and "weight" not in layer._parameters:
+        return "its weight is computed from other parameters"
+    parent = model.get_submodule(name.rpartition(".")[0])
+    if isinstance(parent, nn.TransformerEncoderLayer | nn.MultiheadAttention):
+        return f"{type(parent).__name__} reads its weights past the layer"
+    own = {id(parameter) for parameter in layer.parameters()}
+    for other_name, other in layers.items():
+        if other is not layer and own & {id(parameter) for parameter in other.parameters(recurse=False)}:
+            return f"shares its weights with {other_name}"
+    if isinstance(layer, nn.Conv2d):
+        if layer.padding_mode != "zeros":
+            return f"padding mode {layer.padding_mode!r}: binary convolutions pad with zeros"
+        if 1 < layer.in_channels == layer.groups:
+            return "depthwise convolution: too few weights an output to be worth a bit"
+    if isinstance(layer, nn.RNN) and (layer.nonlinearity != "tanh" or layer.bidirectional):
+        return "only one-directional Elman networks with tanh have a binary version"
+    if filter_fn is not None and not filter_fn(layer, name):
+        return "filter_fn"
+    return ""
+
+
+def _count(layer: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in layer.parameters(recurse=False) if parameter.dim() > 1)
+
+
+def _keep(name: str, layer: nn.Module, reason: str) -> list[LayerRow]:
+    scheme = layer.scheme if isinstance(layer, BinaryLayer) else "full"
+    return [LayerRow(name, type(layer).__name__, "kept", scheme, reason, _count(layer))]
+
+
+def _replace(model: nn.Module, name: str, layer: nn.Module, role: str, plan: _Plan) -> list[LayerRow]:
+    if isinstance(layer, nn.RNN):
+        return _replace_rnn(model, name, layer, role, plan)
+    if role and plan.ends == "fp32":
+        return _keep(name, layer, role)
+    scheme = "bwn" if role else plan.scheme
+    binary: nn.Module
+    if isinstance(layer, nn.Conv2d):
+        binary = BinaryConv2d.from_float(layer, scheme=scheme, **plan.options)
+    else:
+        assert isinstance(layer, nn.Linear)
+        binary = BinaryLinear.from_float(layer, scheme=scheme, **plan.options)
+    _swap(model, layer, binary)
+    return [LayerRow(name, type(layer).__name__, "binarized", scheme, role, _count(layer))]
+
+
+def _replace_rnn(model: nn.Module, name: str, rnn: nn.RNN, role: str, plan: _Plan) -> list[LayerRow]:
+    input_scheme = plan.scheme
+    if role == "first layer":
+        input_scheme = "full" if plan.ends == "fp32" else "bwn"
+    binary = BinaryRNN.from_float(rnn, scheme=plan.scheme, input_scheme=input_scheme, **plan.options)
+    _swap(model, rnn, binary)
+    rows = []
+    for index, layer in enumerate(binary.rows()):
+        reason = role if role == "first layer" and index == 0 else ""
+        action = "kept" if layer.input_scheme == "full" else "binarized"
+        path = f"{name}.layers.{index}"
+        rows.append(LayerRow(f"{path}.input", "RNN", action, layer.input_scheme, reason, layer.input.weight.numel()))
+        rows.append(LayerRow(f"{path}.hidden", "RNN", "binarized", layer.scheme, "", layer.hidden.weight.numel()))
+    return rows
+
+
+def _swap(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put `new` wherever `old` is registered: a layer may be used under several names."""
+    for parent in list(model.modules()):
+        for key, child in list(parent._modules.items()):
+            if child is old:
+                parent._modules[key] = new
+
+
+def _note_thresholds(report: BinarizationReport, changed: dict[str, int]) -> None:
+    for row in report.layers:
+        if row.scheme != "xnor" or row.action != "binarized" or row.name.endswith(".hidden"):
+            continue
+        if row.name not in changed:
+            row.reason = "not reached by the calibration batch: its thresholds are 0"
+        elif changed[row.name]:
+            row.reason = f"one-sided input: thresholds of {changed[row.name]} channels set to their means"
+
+
+def _warn(report: BinarizationReport, calibration: Any) -> None:
+    if not report.binarized:
+        warnings.warn("binarize found nothing to binarise: see the report's reasons", BinarizationWarning, stacklevel=3)
+    elif calibration is None and report.scheme == "xnor":
+        warnings.warn(
+            "binarize had no calibration batch: where an xnor layer follows ReLU all its inputs become +1; "
+            "pass calibration=batch, or call edgenet.nn.calibrate(model, batch) before training",
+            BinarizationWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,86 @@
+"""Set thresholds and normalisation statistics of a binary model from one batch of real inputs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from edgenet.errors import EdgenetError
+from edgenet.nn.layers import BinaryConv2d, BinaryLayer
+from edgenet.nn.recurrent import RunningNorm
+
+# An input whose sign is the same this often carries next to nothing: what ReLU hands on is +1 always.
+ONE_SIDED_SHARE = 0.95
+# The hidden statistics of a recurrent layer depend on themselves; a few rounds settle them.
+RECURRENT_PASSES = 4
+
+
+@torch.no_grad()
+def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...]) -> dict[str, int]:
+    """Run `batch` through the model once and fit what depends on the data; nothing is trained.
+
+    - Thresholds of xnor layers: where an input channel has the same sign in more than 95 % of places (after ReLU), its
+      threshold becomes its mean. Layers are set in the order of the data flow, each from what the calibrated layers
+      before it hand on.
+    - Running statistics of batch normalisation become those of the batch.
+
+    `batch` is the model's input, or a tuple of its arguments. Returns, by layer name, how many input channels of each
+    xnor layer got a threshold. Raises EdgenetError where the batch is too small for batch normalisation.
+    """
+    arguments = batch if isinstance(batch, tuple) else (batch,)
+    changed: dict[str, int] = {}
+    hooks = []
+    for name, module in model.named_modules():
+        if isinstance(module, BinaryLayer) and module.threshold is not None:
+            hooks.append(module.register_forward_pre_hook(_threshold_hook(name, changed)))
+    try:
+        with _statistics_mode(model) as recurrent:
+            try:
+                model(*arguments)
+                for _ in range(RECURRENT_PASSES - 1 if recurrent else 0):
+                    model(*arguments)
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):
+                    raise
+                raise EdgenetError("the calibration batch is too small: give at least 2 samples") from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return changed
+
+
+def _threshold_hook(name: str, changed: dict[str, int]) -> Any:
+    def fit(layer: BinaryLayer, inputs: tuple[Tensor, ...]) -> None:
+        if name in changed:
+            return
+        channel = inputs[0].dim() - 3 if isinstance(layer, BinaryConv2d) else inputs[0].dim() - 1
+        values = inputs[0].movedim(channel, 0).flatten(1)
+        assert layer.threshold is not None
+        positive = (values >= layer.threshold.unsqueeze(1)).float().mean(1)
+        one_sided = (positive - 0.5).abs() > ONE_SIDED_SHARE - 0.5
+        layer.threshold.copy_(torch.where(one_sided, values.mean(1), layer.threshold))
+        changed[name] = int(one_sided.sum())
+
+    return fit
+
+
+@contextmanager
+def _statistics_mode(model: nn.Module) -> Iterator[bool]:
+    """Everything in inference mode but the normalisations, which take the batch's statistics as theirs."""
+    training = {module: module.training for module in model.modules()}
+    momenta: dict[nn.Module, float | None] = {}
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, RunningNorm) or (isinstance(module, _BatchNorm) and module.track_running_stats):
+            momenta[module] = module.momentum
+            module.train().momentum = 1.0
+    try:
+        yield any(isinstance(module, RunningNorm) for module in momenta)
+    finally:
+        for module, momentum in momenta.items():
+            module.momentum = momentum  # type: ignore[assignment]
+        for module, mode in training.items():
+            module.training = mode

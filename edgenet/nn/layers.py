@@ -1,0 +1,179 @@
+"""Convolution and linear layer with 1-bit weights (`bwn`) or 1-bit weights and activations (`xnor`)."""
+
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edgenet.errors import EdgenetError
+from edgenet.nn.estimators import Estimator, get_estimator
+from edgenet.nn.functional import scaled_sign, sign
+
+BINARY_SCHEMES = ("bwn", "xnor")
+SCALES = ("mean", "learnable")
+
+
+class BinaryLayer(nn.Module):
+    """What the binary layers have in common.
+
+    `weight` holds the latent weights, floats that training updates; `binary_weight()` their signs, which inference
+    uses; `scaling_factor()` one factor per output; `threshold` one value per input, or None.
+    """
+
+    weight: Tensor
+    threshold: nn.Parameter | None
+    scale: nn.Parameter | None
+    scheme: str
+    scale_kind: str
+    estimator: Estimator
+    weight_estimator: Estimator
+
+    def _make_binary(
+        self, inputs: int, scheme: str, estimator: str | Estimator, weight_estimator: str | Estimator, scale: str,
+        threshold: bool,
+    ) -> None:  # fmt: skip
+        if scheme not in BINARY_SCHEMES:
+            raise EdgenetError(f"unknown scheme {scheme!r} of a binary layer: use 'bwn' or 'xnor'")
+        if scale not in SCALES:
+            raise EdgenetError(f"unknown scale {scale!r} of a binary layer: use 'mean' or 'learnable'")
+        self.scheme = scheme
+        self.scale_kind = scale
+        self.estimator = get_estimator(estimator)
+        self.weight_estimator = get_estimator(weight_estimator)
+        has_threshold = scheme == "xnor" and threshold
+        self.register_parameter("threshold", nn.Parameter(self.weight.new_zeros(inputs)) if has_threshold else None)
+        factors = nn.Parameter(self._mean_magnitude().detach().clone()) if scale == "learnable" else None
+        self.register_parameter("scale", factors)
+
+    def _mean_magnitude(self) -> Tensor:
+        return self.weight.abs().flatten(1).mean(1)
+
+    def binary_weight(self) -> Tensor:
+        """Signs of the latent weights: +1 and -1, of the weight's shape."""
+        return sign(self.weight, self.weight_estimator)
+
+    def scaling_factor(self) -> Tensor:
+        """Factor per output [O]: mean |latent weight| of the output, or the learnable one."""
+        return self._mean_magnitude() if self.scale is None else self.scale
+
+    def scaled_weight(self) -> Tensor:
+        """`scaling_factor * binary_weight`, as training uses it: one pass over the weights, none over the outputs."""
+        return scaled_sign(self.weight, self.scaling_factor(), self.weight_estimator)
+
+    def binary_input(self, x: Tensor, threshold: Tensor | None) -> Tensor:
+        """`sign(x >= threshold)` for `xnor`, x itself for `bwn`."""
+        return sign(x, self.estimator, threshold) if self.scheme == "xnor" else x
+
+    @torch.no_grad()
+    def adopt(self, layer: nn.Module) -> None:
+        """Take over the parameters (the very objects), mode and device of a float layer as the latent weights."""
+        self._parameters["weight"] = layer._parameters["weight"]
+        if "bias" in self._parameters:
+            self._parameters["bias"] = layer._parameters["bias"]
+        if self.scale is not None:
+            self.scale.copy_(self._mean_magnitude())
+        self.train(layer.training)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        # Weights of a float layer bring no factor; the one from initialisation would not belong to them.
+        if self.scale is not None and f"{prefix}scale" not in state_dict and f"{prefix}weight" in state_dict:
+            with torch.no_grad():
+                self.scale.copy_(self._mean_magnitude())
+
+    def _binary_repr(self) -> str:
+        return f", scheme={self.scheme}, estimator={self.estimator.name or self.estimator}, scale={self.scale_kind}"
+
+
+class BinaryConv2d(BinaryLayer, nn.Conv2d):
+    """Drop-in for `torch.nn.Conv2d` with 1-bit weights (`bwn`) and, for `xnor`, 1-bit activations.
+
+    xnor: `y[o] = scale[o] * conv(sign(x >= threshold[c]), sign(weight))[o] + bias[o]`;
+    bwn: `y[o] = scale[o] * conv(x, sign(weight))[o] + bias[o]`. A padded position counts as 0, neither +1 nor -1.
+
+    x [N, C, H, W] or [C, H, W]; weight [O, C / groups, kh, kw]; threshold [C]; scale, bias [O]. `estimator` is the
+    gradient of the activations' sign, `weight_estimator` that of the weights'; `scale` is "mean" (of the latent
+    weights' magnitudes) or "learnable". Raises EdgenetError for an unknown scheme, scale or estimator.
+    Source: Rastegari et al. 2016, XNOR-Net, arXiv:1603.05279.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] | str = 0,
+        dilation: int | tuple[int, int] = 1, groups: int = 1, bias: bool = True, *,
+        scheme: str = "xnor", estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste",
+        scale: str = "mean", threshold: bool = True,
+        device: torch.device | str | None = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
+        nn.Conv2d.__init__(
+            self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            device=device, dtype=dtype,
+        )  # fmt: skip
+        self._make_binary(in_channels, scheme, estimator, weight_estimator, scale, threshold)
+
+    @classmethod
+    def from_float(cls, layer: nn.Conv2d, **options: Any) -> Self:
+        """The binary version of a float convolution, on the same parameters; options as in the constructor."""
+        binary = cls(
+            layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation,  # type: ignore[arg-type]
+            layer.groups, layer.bias is not None, device=layer.weight.device, dtype=layer.weight.dtype, **options,
+        )  # fmt: skip
+        binary.adopt(layer)
+        return binary
+
+    @property
+    def pads(self) -> tuple[int, int, int, int]:
+        """Padding as (top, left, bottom, right); "same" and "valid" are worked out."""
+        left, right, top, bottom = self._reversed_padding_repeated_twice
+        return top, left, bottom, right
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.binary_input(x, None if self.threshold is None else self.threshold.view(-1, 1, 1))
+        if self.training:
+            return self._conv_forward(x, self.scaled_weight(), self.bias)
+        # Inference keeps the sum of +1 and -1 apart from the factor: it is exact, on every path.
+        y = self._conv_forward(x, self.binary_weight(), None) * self.scaling_factor().view(-1, 1, 1)
+        return y if self.bias is None else y + self.bias.view(-1, 1, 1)
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + self._binary_repr()
+
+
+class BinaryLinear(BinaryLayer, nn.Linear):
+    """Drop-in for `torch.nn.Linear` with 1-bit weights (`bwn`) and, for `xnor`, 1-bit activations.
+
+    xnor: `y[o] = scale[o] * sum(sign(weight[o]) * sign(x >= threshold)) + bias[o]`;
+    bwn: `y[o] = scale[o] * sum(sign(weight[o]) * x) + bias[o]`.
+
+    x [..., K]; weight [O, K]; threshold [K]; scale, bias [O]. Options and errors as for `BinaryConv2d`.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, *,
+        scheme: str = "xnor", estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste",
+        scale: str = "mean", threshold: bool = True,
+        device: torch.device | str | None = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
+        nn.Linear.__init__(self, in_features, out_features, bias, device=device, dtype=dtype)
+        self._make_binary(in_features, scheme, estimator, weight_estimator, scale, threshold)
+
+    @classmethod
+    def from_float(cls, layer: nn.Linear, **options: Any) -> Self:
+        """The binary version of a float linear layer, on the same parameters; options as in the constructor."""
+        binary = cls(
+            layer.in_features, layer.out_features, layer.bias is not None,
+            device=layer.weight.device, dtype=layer.weight.dtype, **options,
+        )  # fmt: skip
+        binary.adopt(layer)
+        return binary
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.binary_input(x, self.threshold)
+        if self.training:
+            return F.linear(x, self.scaled_weight(), self.bias)
+        y = F.linear(x, self.binary_weight()) * self.scaling_factor()
+        return y if self.bias is None else y + self.bias
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + self._binary_repr()
