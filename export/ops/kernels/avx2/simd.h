@@ -92,7 +92,8 @@ struct Simd {
     std::memcpy(bytes, from, static_cast<size_t>(count));
     return load_bytes(bytes);
   }
-  static Int low_nibbles(Int mask) { return _mm256_and_si256(mask, _mm256_set1_epi8(15)); }
+  static Int all_nibbles() { return _mm256_set1_epi8(15); }
+  static Int low_nibbles(Int mask) { return _mm256_and_si256(mask, all_nibbles()); }
   static Int high_nibbles(Int mask) { return low_nibbles(_mm256_srli_epi16(mask, 4)); }
   /// For every byte the number of bits in which a and b differ, among those that the masks of the two nibbles allow.
   static Int count_differing(Int a, Int b, Int low_mask, Int high_mask) {

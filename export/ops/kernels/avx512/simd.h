@@ -96,7 +96,8 @@ struct Simd {
   static Int load_first_bytes(const uint8_t* from, int64_t count, const uint8_t* /*end*/) {
     return _mm512_maskz_loadu_epi8(count >= kBytes ? ~uint64_t{0} : (uint64_t{1} << count) - 1, from);
   }
-  static Int low_nibbles(Int mask) { return _mm512_and_si512(mask, _mm512_set1_epi8(15)); }
+  static Int all_nibbles() { return _mm512_set1_epi8(15); }
+  static Int low_nibbles(Int mask) { return _mm512_and_si512(mask, all_nibbles()); }
   static Int high_nibbles(Int mask) { return low_nibbles(_mm512_srli_epi16(mask, 4)); }
   /// For every byte the number of bits in which a and b differ, among those that the masks of the two nibbles allow.
   static Int count_differing(Int a, Int b, Int low_mask, Int high_mask) {

@@ -1,0 +1,16 @@
+#include "kernels/x86/linear.h"
+
+#include "kernels/avx2/avx2.h"
+#include "kernels/avx2/simd.h"
+
+namespace edgenet::avx2 {
+
+std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights) {
+  return std::make_unique<x86::XnorLinear<Simd>>(weights);
+}
+
+std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights) {
+  return std::make_unique<x86::BwnLinear<Simd>>(weights);
+}
+
+}  // namespace edgenet::avx2

@@ -1,0 +1,16 @@
+#include "kernels/x86/recurrence.h"
+
+#include "kernels/avx2/avx2.h"
+#include "kernels/avx2/simd.h"
+
+namespace edgenet::avx2 {
+
+std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights) {
+  return std::make_unique<x86::XnorRecurrence<Simd>>(weights);
+}
+
+std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
+  return std::make_unique<x86::BwnRecurrence<Simd>>(weights);
+}
+
+}  // namespace edgenet::avx2

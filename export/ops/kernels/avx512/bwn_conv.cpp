@@ -1,0 +1,12 @@
+#include "kernels/x86/bwn_conv.h"
+
+#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/simd.h"
+
+namespace edgenet::avx512 {
+
+std::unique_ptr<ConvKernel> make_bwn_conv2d(const ConvWeights& weights) {
+  return std::make_unique<x86::BwnConv2d<Simd>>(weights);
+}
+
+}  // namespace edgenet::avx512

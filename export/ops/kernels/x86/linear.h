@@ -1,0 +1,82 @@
+// XnorLinear and BwnLinear of SPEC.md.
+#pragma once
+#include <cstdint>
+
+#include "kernels/parallel.h"
+#include "kernels/x86/lookup_rows.h"
+#include "kernels/x86/xnor.h"
+
+namespace edgenet::x86 {
+namespace {  // internal linkage: this header is compiled for several instruction sets
+
+/// Runs body(begin, end) over [0, count) in pieces of at least `work` operations each, here if that makes one piece.
+template <class Body>
+void parallel_work(const Executor& executor, int64_t count, int64_t work_each, int64_t work, int64_t multiple,
+                   const Body& body) {
+  const int64_t chunk = round_up(larger(work / larger(work_each, 1), 1), multiple);
+  if (chunk >= count) {
+    body(int64_t{0}, count);
+  } else {
+    parallel_chunks(executor, count, chunk, body);
+  }
+}
+
+// Some 20 microseconds of work: less is not worth handing to another thread.
+constexpr int64_t kXnorTaskProducts = int64_t{1} << 22;
+constexpr int64_t kLookupTaskProducts = int64_t{1} << 21;
+
+template <class Simd>
+class XnorLinear final : public LinearKernel {
+ public:
+  explicit XnorLinear(const LinearWeights& weights) : w_(weights), rows_(weights) {}
+
+  size_t scratch_bytes(int64_t rows) const override { return static_cast<size_t>(rows * rows_.sign_bytes()); }
+
+  void run(int64_t rows, const Operands& operands, const Executor& executor) const override {
+    auto* signs = static_cast<uint8_t*>(operands.scratch);
+    for (int64_t row = 0; row < rows; ++row) {
+      rows_.pack(operands.x + row * w_.inputs, operands.threshold, signs + row * rows_.sign_bytes());
+    }
+    parallel_work(executor, w_.outputs, rows * w_.inputs, kXnorTaskProducts, Simd::kLanes,
+                  [&](int64_t begin, int64_t end) {
+                    rows_.run(rows, signs, begin, end, operands.scale, operands.bias, 0, operands.y);
+                  });
+  }
+
+ private:
+  LinearWeights w_;
+  XnorRows<Simd> rows_;
+};
+
+template <class Simd>
+class BwnLinear final : public LinearKernel {
+ public:
+  explicit BwnLinear(const LinearWeights& weights)
+      : outputs_(weights.outputs), inputs_(weights.inputs), rows_(weights) {}
+
+  size_t scratch_bytes(int64_t rows) const override {
+    return static_cast<size_t>(smaller(rows, Simd::kPositions) * rows_.table_floats()) * sizeof(float);
+  }
+
+  /// A few rows at a time, so that tables take no more than that.
+  void run(int64_t rows, const Operands& operands, const Executor& executor) const override {
+    auto* tables = static_cast<float*>(operands.scratch);
+    for (int64_t first = 0; first < rows; first += Simd::kPositions) {
+      const int count = static_cast<int>(smaller(Simd::kPositions, rows - first));
+      for (int row = 0; row < count; ++row) {
+        rows_.make_tables(operands.x + (first + row) * inputs_, tables + row * rows_.table_floats());
+      }
+      const int64_t block_products = LookupWeights<Simd>::kBlock * inputs_ * count;
+      parallel_work(executor, rows_.blocks(), block_products, kLookupTaskProducts, 1, [&](int64_t begin, int64_t end) {
+        rows_.run(count, tables, begin, end, operands.scale, operands.bias, 0, operands.y + first * outputs_);
+      });
+    }
+  }
+
+ private:
+  int64_t outputs_, inputs_;
+  LookupRows<Simd> rows_;
+};
+
+}  // namespace
+}  // namespace edgenet::x86

@@ -1,0 +1,160 @@
+// Binary weights times float activations, by table: kGroup activations have 2^kGroup signed sums, which fill a vector
+// register, and kGroup bits of weight pick one of them, for every lane (an output) its own. So a vpermps and an addition
+// do kLanes * kGroup multiply-adds, where a fused multiply-add does kLanes; and the sums are as exact as any in float32.
+//
+// A table is a "field". Fields that lie one after the other in memory are a "run": a linear layer has one run, a
+// convolution one for every row of its kernel. Sums start afresh every kSegmentWords words, so that rounding stays below
+// (kSegmentWords * kFields + segments) * 2^-24 of the sum of magnitudes.
+#pragma once
+#include <cstdint>
+
+#include "kernels/x86/aligned.h"
+
+namespace edgenet::x86 {
+namespace {  // internal linkage: this header is compiled for several instruction sets
+
+/// Bits [first, first + count) of a packed row, count at most 32.
+inline uint32_t read_bits(const uint8_t* row, int64_t first, int64_t count) {
+  uint64_t bits = 0;
+  const int64_t first_byte = first / 8;
+  for (int64_t byte = first_byte; byte * 8 < first + count; ++byte) bits |= uint64_t{row[byte]} << (8 * (byte - first_byte));
+  return static_cast<uint32_t>((bits >> (first % 8)) & ((uint64_t{1} << count) - 1));
+}
+
+template <class Simd>
+class LookupWeights {
+ public:
+  static constexpr int64_t kBlock = Simd::kVectors * Simd::kLanes;  ///< outputs summed side by side
+  static constexpr int64_t kEntries = int64_t{1} << Simd::kGroup;
+
+  /// word_of(output, run, field, count) gives the bits of `count` fields from `field` on, lowest first. The outputs of a
+  /// group fill blocks of their own.
+  template <class WordOf>
+  LookupWeights(int64_t groups, int64_t group_outputs, int64_t runs, int64_t run_fields, const WordOf& word_of)
+      : group_outputs_(group_outputs),
+        run_fields_(run_fields),
+        run_words_(round_up(run_fields, Simd::kFields) / Simd::kFields),
+        vector_words_(runs * run_words_ * Simd::kLanes),
+        group_words_(padded_vectors() * vector_words_),
+        words_(groups * group_words_) {
+    for (int64_t group = 0; group < groups; ++group) {
+      for (int64_t block = 0; block < blocks(); ++block) {
+        fill_block(group * group_outputs + block * kBlock, block, runs, word_of,
+                   words_.data() + group * group_words_ + block * Simd::kVectors * vector_words_);
+      }
+    }
+  }
+
+  /// Blocks of outputs in a group.
+  int64_t blocks() const { return (group_outputs_ + kBlock - 1) / kBlock; }
+  int64_t run_fields() const { return run_fields_; }
+  /// Outputs of a group that a block holds.
+  int64_t block_outputs(int64_t block) const { return smaller(kBlock, group_outputs_ - block * kBlock); }
+
+  /// sums[p, output] += fields [begin, end) of a run, for p in [0, positions); field f of position p is the table at
+  /// tables[p] + offset + f * kEntries. begin is a multiple of kFields.
+  void add(int64_t group, int64_t block, int64_t run, int64_t begin, int64_t end, int positions,
+           const float* const* tables, int64_t offset, float* sums) const {
+    const int vectors = block_vectors(block);
+    const Tile tile = kTiles[positions - 1][vectors == 4 ? 2 : vectors - 1];
+    const uint32_t* words = words_.data() + group * group_words_ + block * Simd::kVectors * vector_words_ +
+                            run * run_words_ * vectors * Simd::kLanes;
+    for (int64_t field = begin; field < end; field += kSegmentWords * Simd::kFields) {
+      tile(words + field / Simd::kFields * vectors * Simd::kLanes, smaller(kSegmentWords * Simd::kFields, end - field),
+           tables, offset + field * kEntries, sums);
+    }
+  }
+
+ private:
+  using Float = typename Simd::Float;
+  using Int = typename Simd::Int;
+  using Tile = void (*)(const uint32_t*, int64_t, const float* const*, int64_t, float*);
+  static constexpr int64_t kSegmentWords = 128 / Simd::kFields;
+
+  /// 1, 2 or 4: the widths that tiles exist for.
+  int block_vectors(int64_t block) const {
+    const int64_t vectors = (block_outputs(block) + Simd::kLanes - 1) / Simd::kLanes;
+    return static_cast<int>(vectors == 3 ? 4 : vectors);
+  }
+
+  int64_t padded_vectors() const { return (blocks() - 1) * Simd::kVectors + block_vectors(blocks() - 1); }
+
+  template <class WordOf>
+  void fill_block(int64_t first_output, int64_t block, int64_t runs, const WordOf& word_of, uint32_t* words) const {
+    const int64_t lanes = block_vectors(block) * Simd::kLanes;
+    for (int64_t run = 0; run < runs; ++run) {
+      for (int64_t word = 0; word < run_words_; ++word) {
+        const int64_t field = word * Simd::kFields;
+        const int64_t count = smaller(Simd::kFields, run_fields_ - field);
+        for (int64_t lane = 0; lane < lanes; ++lane) {
+          *words++ = lane < block_outputs(block) ? word_of(first_output + lane, run, field, count) : 0;
+        }
+      }
+    }
+  }
+
+  template <int kPositions, int kVectors>
+  static void add_fields(const uint32_t* words, int64_t fields, const float* const* tables, int64_t offset,
+                         float* sums) {
+    const float* table[kPositions];
+    Float sum[kPositions][kVectors];
+#pragma GCC unroll 8
+    for (int p = 0; p < kPositions; ++p) {
+      table[p] = tables[p] + offset;
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[p][v] = Simd::set(0);
+    }
+    Int index[kVectors];
+    for (; fields >= Simd::kFields; fields -= Simd::kFields) {
+      load_indices(words, index);
+#pragma GCC unroll 10
+      for (int field = 0; field < Simd::kFields; ++field) add_field(table, field, index, sum);
+      words += kVectors * Simd::kLanes;
+#pragma GCC unroll 8
+      for (int p = 0; p < kPositions; ++p) table[p] += Simd::kFields * kEntries;
+    }
+    if (fields > 0) load_indices(words, index);
+    for (int64_t field = 0; field < fields; ++field) add_field(table, field, index, sum);
+#pragma GCC unroll 8
+    for (int p = 0; p < kPositions; ++p) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        float* to = sums + p * kBlock + v * Simd::kLanes;
+        Simd::store(to, Simd::add(Simd::load(to), sum[p][v]));
+      }
+    }
+  }
+
+  template <int kVectors>
+  static inline void load_indices(const uint32_t* words, Int (&index)[kVectors]) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) index[v] = Simd::load_index(words + v * Simd::kLanes);
+  }
+
+  template <int kPositions, int kVectors>
+  static inline void add_field(const float* const (&table)[kPositions], int64_t field, Int (&index)[kVectors],
+                               Float (&sum)[kPositions][kVectors]) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPositions; ++p) {
+      const Float entries = Simd::load(table[p] + field * kEntries);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[p][v] = Simd::add(sum[p][v], Simd::look_up(index[v], entries));
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) index[v] = Simd::next_index(index[v]);
+  }
+
+  static constexpr int kWide = Simd::kVectors;
+  static constexpr Tile kTiles[6][3] = {
+      {add_fields<1, 1>, add_fields<1, 2>, add_fields<1, kWide>}, {add_fields<2, 1>, add_fields<2, 2>, add_fields<2, kWide>},
+      {add_fields<3, 1>, add_fields<3, 2>, add_fields<3, kWide>}, {add_fields<4, 1>, add_fields<4, 2>, add_fields<4, kWide>},
+      {add_fields<5, 1>, add_fields<5, 2>, add_fields<5, kWide>}, {add_fields<6, 1>, add_fields<6, 2>, add_fields<6, kWide>},
+  };
+  static_assert(Simd::kPositions <= 6 && (Simd::kVectors == 2 || Simd::kVectors == 4), "a tile for every shape");
+
+  int64_t group_outputs_, run_fields_, run_words_, vector_words_, group_words_;
+  AlignedWords words_;
+};
+
+}  // namespace
+}  // namespace edgenet::x86

@@ -1,0 +1,72 @@
+// Rows of float activations times packed rows of weights, by look-up.
+#pragma once
+#include <cstdint>
+
+#include "kernels/kernels.h"
+#include "kernels/x86/lookup.h"
+
+namespace edgenet::x86 {
+namespace {  // internal linkage: this header is compiled for several instruction sets
+
+template <class Simd>
+class LookupRows {
+  using Weights = LookupWeights<Simd>;
+
+ public:
+  explicit LookupRows(const LinearWeights& weights)
+      : outputs_(weights.outputs),
+        inputs_(weights.inputs),
+        weights_(1, outputs_, 1, fields(), [&](int64_t output, int64_t, int64_t field, int64_t count) {
+          const int64_t first = field * Simd::kGroup;
+          const uint8_t* row = weights.packed + output * ((inputs_ + 7) / 8);
+          return read_bits(row, first, smaller(count * Simd::kGroup, inputs_ - first));
+        }) {}
+
+  int64_t blocks() const { return weights_.blocks(); }
+  int64_t table_floats() const { return fields() * Weights::kEntries; }
+
+  void make_tables(const float* x, float* tables) const {
+    const int64_t full = inputs_ / Simd::kGroup;
+    for (int64_t field = 0; field < full; ++field) {
+      float group[Simd::kGroup];
+      for (int i = 0; i < Simd::kGroup; ++i) group[i] = x[field * Simd::kGroup + i];
+      Simd::store(tables + field * Weights::kEntries, Simd::make_table(group));
+    }
+    if (full == fields()) return;
+    float group[Simd::kGroup] = {};
+    for (int64_t i = full * Simd::kGroup; i < inputs_; ++i) group[i - full * Simd::kGroup] = x[i];
+    Simd::store(tables + full * Weights::kEntries, Simd::make_table(group));
+  }
+
+  /// y[r, o] = scale[o] * sum + addend[r, o] for r in [0, rows), rows at most kPositions, and blocks of outputs
+  /// [begin, end). Tables of row r start at tables + r * table_floats(); rows of y have stride `outputs`, those of
+  /// addend `addend_stride`, which is 0 for a bias.
+  void run(int rows, const float* tables, int64_t begin, int64_t end, const float* scale, const float* addend,
+           int64_t addend_stride, float* y) const {
+    const float* row_tables[Simd::kPositions];
+    for (int r = 0; r < rows; ++r) row_tables[r] = tables + r * table_floats();
+    for (int64_t block = begin; block < end; ++block) {
+      alignas(64) float sums[Simd::kPositions * Weights::kBlock] = {};
+      weights_.add(0, block, 0, 0, fields(), rows, row_tables, 0, sums);
+      const int64_t first = block * Weights::kBlock;
+      for (int r = 0; r < rows; ++r) {
+        for (int64_t i = 0; i < weights_.block_outputs(block); i += Simd::kLanes) {
+          const int64_t o = first + i;
+          const int64_t count = smaller(Simd::kLanes, outputs_ - o);
+          const auto sum = Simd::load(sums + r * Weights::kBlock + i);
+          const auto start = Simd::load_first(addend + r * addend_stride + o, count);
+          Simd::store_first(y + r * outputs_ + o, Simd::multiply_add(Simd::load_first(scale + o, count), sum, start), count);
+        }
+      }
+    }
+  }
+
+ private:
+  int64_t fields() const { return (inputs_ + Simd::kGroup - 1) / Simd::kGroup; }
+
+  int64_t outputs_, inputs_;
+  Weights weights_;
+};
+
+}  // namespace
+}  // namespace edgenet::x86

@@ -1,0 +1,107 @@
+// XnorRecurrence and BwnRecurrence of SPEC.md over a whole sequence: the weights stay in the cache from step to step.
+#pragma once
+#include <cstdint>
+
+#include "kernels/x86/linear.h"
+#include "kernels/x86/tanh.h"
+
+namespace edgenet::x86 {
+namespace {  // internal linkage: this header is compiled for several instruction sets
+
+/// What one step of some rows of the batch reads and writes; rows of all three have stride `size`.
+struct RecurrenceStep {
+  const float *previous, *u;
+  float* p;
+};
+
+/// Calls step(first_row, rows, RecurrenceStep) in the order of time for every group of at most `group` rows. The groups
+/// know nothing of each other, so they run side by side.
+template <class Step>
+void for_each_step(int64_t steps, int64_t batch, int64_t size, int64_t group, int64_t task_products,
+                   const RecurrenceOperands& operands, const Executor& executor, const Step& step) {
+  const int64_t row_products = steps * size * size;
+  parallel_work(executor, batch, row_products, task_products, group, [&](int64_t begin, int64_t end) {
+    for (int64_t first = begin; first < end; first += group) {
+      const float* previous = operands.initial + first * size;
+      for (int64_t t = 0; t < steps; ++t) {
+        const int64_t offset = (t * batch + first) * size;
+        step(first, smaller(group, end - first), RecurrenceStep{previous, operands.u + offset, operands.p + offset});
+        previous = operands.p + offset;
+      }
+    }
+  });
+}
+
+template <class Simd>
+class XnorRecurrence final : public RecurrenceKernel {
+ public:
+  explicit XnorRecurrence(const LinearWeights& weights) : size_(weights.outputs), rows_(weights) {}
+
+  size_t scratch_bytes(int64_t batch) const override { return static_cast<size_t>(batch * rows_.sign_bytes()); }
+
+  void run(int64_t steps, int64_t batch, const RecurrenceOperands& operands, const Executor& executor) const override {
+    for_each_step(steps, batch, size_, Simd::kXnorRows, kXnorTaskProducts, operands, executor,
+                  [&](int64_t first, int64_t rows, const RecurrenceStep& step) {
+                    uint8_t* signs = static_cast<uint8_t*>(operands.scratch) + first * rows_.sign_bytes();
+                    for (int64_t row = 0; row < rows; ++row) {
+                      rows_.pack(step.previous + row * size_, operands.threshold, signs + row * rows_.sign_bytes());
+                    }
+                    // One state of a large layer is split over its outputs instead.
+                    parallel_work(executor, batch > 1 ? 1 : size_, size_, kXnorTaskProducts, Simd::kLanes,
+                                  [&](int64_t begin, int64_t end) {
+                                    rows_.run(rows, signs, begin, batch > 1 ? size_ : end, operands.scale, step.u,
+                                              size_, step.p);
+                                  });
+                  });
+  }
+
+ private:
+  int64_t size_;
+  XnorRows<Simd> rows_;
+};
+
+template <class Simd>
+class BwnRecurrence final : public RecurrenceKernel {
+ public:
+  explicit BwnRecurrence(const LinearWeights& weights) : size_(weights.outputs), rows_(weights) {}
+
+  size_t scratch_bytes(int64_t batch) const override {
+    return static_cast<size_t>(batch * (activation_floats() + rows_.table_floats())) * sizeof(float);
+  }
+
+  void run(int64_t steps, int64_t batch, const RecurrenceOperands& operands, const Executor& executor) const override {
+    auto* activations = static_cast<float*>(operands.scratch);
+    float* all_tables = activations + batch * activation_floats();
+    for_each_step(steps, batch, size_, Simd::kPositions, kLookupTaskProducts, operands, executor,
+                  [&](int64_t first, int64_t rows, const RecurrenceStep& step) {
+                    float* tables = all_tables + first * rows_.table_floats();
+                    for (int64_t row = 0; row < rows; ++row) {
+                      float* activation = activations + (first + row) * activation_floats();
+                      activate(step.previous + row * size_, activation);
+                      rows_.make_tables(activation, tables + row * rows_.table_floats());
+                    }
+                    const int64_t block_products = LookupWeights<Simd>::kBlock * size_;
+                    parallel_work(executor, batch > 1 ? 1 : rows_.blocks(), block_products, kLookupTaskProducts, 1,
+                                  [&](int64_t begin, int64_t end) {
+                                    rows_.run(static_cast<int>(rows), tables, begin, batch > 1 ? rows_.blocks() : end,
+                                              operands.scale, step.u, size_, step.p);
+                                  });
+                  });
+  }
+
+ private:
+  int64_t activation_floats() const { return round_up(size_, 16); }
+
+  void activate(const float* p, float* activation) const {
+    for (int64_t i = 0; i < size_; i += Simd::kLanes) {
+      const int64_t count = smaller(Simd::kLanes, size_ - i);
+      Simd::store_first(activation + i, tanh<Simd>(Simd::load_first(p + i, count)), count);
+    }
+  }
+
+  int64_t size_;
+  LookupRows<Simd> rows_;
+};
+
+}  // namespace
+}  // namespace edgenet::x86

@@ -1,0 +1,159 @@
+// Signed dot products of packed rows: xor, then a population count by table (vpshufb on nibbles). The weights are read
+// where they lie in the file, so a layer holds no second copy of them.
+//
+// 7 vector operations count kBytes * 8 products of one row; rows of activations that share a load of weights need 6.
+#pragma once
+#include <cstdint>
+
+#include "kernels/kernels.h"
+
+namespace edgenet::x86 {
+namespace {  // internal linkage: this header is compiled for several instruction sets
+
+template <class Simd>
+class XnorRows {
+  using Int = typename Simd::Int;
+  static constexpr int kLanes = Simd::kLanes;
+  static constexpr int kTile = 4;             // rows of weights counted side by side
+  static constexpr int64_t kChunksASum = 31;  // a byte counts to 8 a chunk and must not pass 255
+
+ public:
+  explicit XnorRows(const LinearWeights& weights)
+      : w_(weights),
+        row_bytes_((w_.inputs + 7) / 8),
+        full_chunks_(w_.inputs / kChunkBits),
+        end_(w_.packed + w_.outputs * row_bytes_) {
+    const int64_t tail = w_.inputs % kChunkBits;
+    for (int64_t i = 0; i < Simd::kBytes; ++i) {
+      const int64_t bits = tail - 8 * i;
+      tail_mask_[i] = bits >= 8 ? 255 : bits > 0 ? static_cast<uint8_t>((1 << bits) - 1) : 0;
+    }
+  }
+
+  /// Bytes of one row of packed signs.
+  int64_t sign_bytes() const { return (w_.inputs + kChunkBits - 1) / kChunkBits * Simd::kBytes; }
+
+  /// signs = x >= threshold; bits beyond the inputs are anything, no count looks at them.
+  void pack(const float* x, const float* threshold, uint8_t* signs) const {
+    int64_t k = 0;
+    for (; k + kLanes <= w_.inputs; k += kLanes) {
+      Simd::store_signs(signs + k / 8, Simd::load(x + k), Simd::load(threshold + k));
+    }
+    const int64_t rest = w_.inputs - k;
+    if (rest > 0) Simd::store_signs(signs + k / 8, Simd::load_first(x + k, rest), Simd::load_first(threshold + k, rest));
+  }
+
+  /// y[r, o] = scale[o] * dot + addend[r, o] for outputs [begin, end), begin a multiple of kLanes. Rows of y have
+  /// stride `outputs`, those of addend `addend_stride`, which is 0 for a bias.
+  void run(int64_t rows, const uint8_t* signs, int64_t begin, int64_t end, const float* scale, const float* addend,
+           int64_t addend_stride, float* y) const {
+    for (int64_t o = begin; o < end; o += kLanes) {
+      const Target target{o, end - o < kLanes ? end - o : kLanes, scale, addend, addend_stride, y};
+      int64_t row = 0;
+      for (; row + Simd::kXnorRows <= rows; row += Simd::kXnorRows) run_block<Simd::kXnorRows>(row, signs, target);
+      for (; row < rows; ++row) run_block<1>(row, signs, target);
+    }
+  }
+
+ private:
+  static constexpr int64_t kChunkBits = Simd::kBytes * 8;
+
+  struct Target {
+    int64_t o, count;
+    const float *scale, *addend;
+    int64_t addend_stride;
+    float* y;
+  };
+
+  template <int kRows>
+  void run_block(int64_t row, const uint8_t* signs, const Target& target) const {
+    Int pairs[kRows][kLanes / 2];
+    const uint8_t* row_signs = signs + row * sign_bytes();
+    for (int tile = 0; tile < kLanes / kTile; ++tile) {
+      Int totals[kRows][kTile];
+      count_tile<kRows>(target.o + tile * kTile, row_signs, totals);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+        pairs[r][2 * tile] = Simd::interleave(totals[r][0], totals[r][1]);
+        pairs[r][2 * tile + 1] = Simd::interleave(totals[r][2], totals[r][3]);
+      }
+    }
+    for (int r = 0; r < kRows; ++r) {
+      const auto dot = Simd::dot_from_count(Simd::sum_rows(pairs[r]), w_.inputs);
+      const float* addend = target.addend + (row + r) * target.addend_stride + target.o;
+      float* y = target.y + (row + r) * w_.outputs + target.o;
+      // Two roundings, as the specification has it.
+      const auto product = Simd::multiply(Simd::load_first(target.scale + target.o, target.count), dot);
+      Simd::store_first(y, Simd::add(product, Simd::load_first(addend, target.count)), target.count);
+    }
+  }
+
+  /// totals[r][i]: 64-bit partial counts of the bits in which signs r and weight row o + i differ.
+  template <int kRows>
+  void count_tile(int64_t o, const uint8_t* signs, Int (&totals)[kRows][kTile]) const {
+    const uint8_t* weights[kTile];
+#pragma GCC unroll 4
+    for (int i = 0; i < kTile; ++i) {
+      // Rows past the last are counted as the last: their lanes are not stored.
+      weights[i] = w_.packed + (o + i < w_.outputs ? o + i : w_.outputs - 1) * row_bytes_;
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int i = 0; i < kTile; ++i) totals[r][i] = Simd::zero();
+    }
+    const Int all = Simd::all_nibbles();
+    for (int64_t chunk = 0; chunk < full_chunks_;) {
+      const int64_t stop = chunk + kChunksASum < full_chunks_ ? chunk + kChunksASum : full_chunks_;
+      Int counts[kRows][kTile];
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kTile; ++i) counts[r][i] = Simd::zero();
+      }
+      for (; chunk < stop; ++chunk) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kTile; ++i) {
+          const Int weight = Simd::load_bytes(weights[i] + chunk * Simd::kBytes);
+#pragma GCC unroll 4
+          for (int r = 0; r < kRows; ++r) {
+            const Int sign = Simd::load_bytes(signs + r * sign_bytes() + chunk * Simd::kBytes);
+            counts[r][i] = Simd::add_bytes(counts[r][i], Simd::count_differing(weight, sign, all, all));
+          }
+        }
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kTile; ++i) totals[r][i] = Simd::add_words(totals[r][i], Simd::sum_bytes(counts[r][i]));
+      }
+    }
+    if (w_.inputs % kChunkBits != 0) count_tail<kRows>(weights, signs, totals);
+  }
+
+  template <int kRows>
+  void count_tail(const uint8_t* const (&weights)[kTile], const uint8_t* signs, Int (&totals)[kRows][kTile]) const {
+    const int64_t offset = full_chunks_ * Simd::kBytes;
+    const Int mask = Simd::load_bytes(tail_mask_);
+    const Int low = Simd::low_nibbles(mask);
+    const Int high = Simd::high_nibbles(mask);
+#pragma GCC unroll 4
+    for (int i = 0; i < kTile; ++i) {
+      const Int weight = Simd::load_first_bytes(weights[i] + offset, row_bytes_ - offset, end_);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+        const Int sign = Simd::load_bytes(signs + r * sign_bytes() + offset);
+        totals[r][i] =
+            Simd::add_words(totals[r][i], Simd::sum_bytes(Simd::count_differing(weight, sign, low, high)));
+      }
+    }
+  }
+
+  LinearWeights w_;
+  int64_t row_bytes_, full_chunks_;
+  const uint8_t* end_;
+  uint8_t tail_mask_[Simd::kBytes];
+};
+
+}  // namespace
+}  // namespace edgenet::x86

@@ -1,0 +1,173 @@
+// Convolutions of every kernel set against the scalar ones: XNOR to the bit, BWN within 1e-5 * sum |w x|.
+#include "harness.h"
+
+using namespace edgenet;
+using namespace edgenet::test;
+
+namespace {
+
+struct Case {
+  ConvWeights weights;
+  Image image;
+  std::vector<uint8_t> packed;
+  std::vector<float> x, threshold, scale, bias;
+
+  int64_t outputs() const { return image.batch * weights.out_channels * image.out_height * image.out_width; }
+
+  std::string text() const {
+    const ConvWeights& w = weights;
+    std::ostringstream out;
+    out << "x " << image.batch << "x" << image.channels << "x" << image.height << "x" << image.width << ", weight "
+        << w.out_channels << "x" << w.group_channels << "x" << w.kernel_height << "x" << w.kernel_width << ", group "
+        << w.group << ", stride " << w.stride_height << "," << w.stride_width << ", pads " << w.pad_top << ","
+        << w.pad_left << "," << w.pad_bottom << "," << w.pad_right << ", dilation " << w.dilation_height << ","
+        << w.dilation_width;
+    return out.str();
+  }
+};
+
+int64_t output_size(int64_t size, int64_t pads, int64_t kernel, int64_t dilation, int64_t stride) {
+  const int64_t room = size + pads - dilation * (kernel - 1) - 1;
+  return room < 0 ? 0 : room / stride + 1;
+}
+
+/// Gives a case its sizes and values; false if it has no output.
+bool fill(Case& test, Random& random, bool awkward) {
+  const ConvWeights& w = test.weights;
+  Image& image = test.image;
+  image.channels = w.group_channels * w.group;
+  image.out_height =
+      output_size(image.height, w.pad_top + w.pad_bottom, w.kernel_height, w.dilation_height, w.stride_height);
+  image.out_width =
+      output_size(image.width, w.pad_left + w.pad_right, w.kernel_width, w.dilation_width, w.stride_width);
+  if (image.out_height < 1 || image.out_width < 1) return false;
+  const int64_t pixels = image.batch * image.channels * image.height * image.width;
+  test.x = awkward ? random.awkward_floats(pixels, 50) : random.floats(pixels);
+  test.threshold = awkward ? random.awkward_floats(image.channels, 4) : random.floats(image.channels);
+  test.scale = random.floats(w.out_channels);
+  test.bias = random.floats(w.out_channels);
+  test.packed = random.packed(w.out_channels, w.group_channels * w.kernel_height * w.kernel_width);
+  test.weights.packed = test.packed.data();
+  return true;
+}
+
+std::vector<float> run(const ConvKernel& kernel, const Case& test, bool xnor, bool threads, bool* intact) {
+  GuardedMemory y(static_cast<size_t>(test.outputs()) * sizeof(float));
+  GuardedMemory scratch(kernel.scratch_bytes(test.image));
+  const Operands operands = {test.x.data(),    xnor ? test.threshold.data() : nullptr, test.scale.data(),
+                             test.bias.data(), static_cast<float*>(y.get()),           scratch.get()};
+  kernel.run(test.image, operands, Executor{threads ? run_on_threads : run_in_order, nullptr});
+  *intact = y.intact() && scratch.intact();
+  const auto* values = static_cast<const float*>(y.get());
+  return {values, values + test.outputs()};
+}
+
+void compare(const KernelSet& set, const Case& test, bool threads, Report& report) {
+  bool intact = true;
+  const auto expected = run(*scalar_kernels.xnor_conv2d(test.weights), test, true, false, &intact);
+  const auto found = run(*set.xnor_conv2d(test.weights), test, true, threads, &intact);
+  int64_t at = first_difference(found.data(), expected.data(), nullptr, test.outputs());
+  report.expect(at < 0, set.name, " xnor: ", test.text(), ": output ", at, " is ", at < 0 ? 0 : found[at],
+                ", expected ", at < 0 ? 0 : expected[at]);
+  report.expect(intact, set.name, " xnor: ", test.text(), ": wrote outside its memory");
+}
+
+void compare_bwn(const KernelSet& set, const Case& test, bool threads, Report& report) {
+  bool intact = true;
+  const auto expected = run(*scalar_kernels.bwn_conv2d(test.weights), test, false, false, &intact);
+  Case absolute = test;  // the same sum of absolute values
+  const std::vector<uint8_t> ones(test.packed.size(), 0xff);
+  absolute.weights.packed = ones.data();
+  for (float& value : absolute.x) value = std::fabs(value);
+  for (float& value : absolute.scale) value = 1e-5f * std::fabs(value);
+  for (float& value : absolute.bias) value = 1e-6f + 1e-6f * std::fabs(value);  // the last rounding
+  const auto tolerance = run(*scalar_kernels.bwn_conv2d(absolute.weights), absolute, false, false, &intact);
+  const auto found = run(*set.bwn_conv2d(test.weights), test, false, threads, &intact);
+  const int64_t at = first_difference(found.data(), expected.data(), tolerance.data(), test.outputs());
+  report.expect(at < 0, set.name, " bwn: ", test.text(), ": output ", at, " is ", at < 0 ? 0 : found[at], ", expected ",
+                at < 0 ? 0 : expected[at]);
+  report.expect(intact, set.name, " bwn: ", test.text(), ": wrote outside its memory");
+}
+
+void check(Case& test, Random& random, Report& report) {
+  const bool awkward = random.chance(0.5);
+  if (!fill(test, random, awkward)) return;
+  for (const KernelSet* set : runnable_kernels()) {
+    const bool threads = random.chance(0.3);
+    compare(*set, test, threads, report);
+    compare_bwn(*set, test, threads, report);
+  }
+}
+
+Case random_case(Random& random) {
+  Case test{};
+  ConvWeights& w = test.weights;
+  const bool square = random.chance(0.6);
+  w.group = random.pick<int64_t>({1, 1, 1, 2, 3});
+  w.group_channels = random.pick<int64_t>({1, 2, 3, 4, 5, 7, 8, 12, 16, 31, 33, 64, 65, 100});
+  w.out_channels = w.group * random.pick<int64_t>({1, 2, 3, 4, 7, 8, 9, 16, 17});
+  w.kernel_height = random.pick<int64_t>({1, 2, 3, 3, 3, 5, 7});
+  w.kernel_width = square ? w.kernel_height : random.pick<int64_t>({1, 2, 3, 4, 5});
+  w.stride_height = random.pick<int64_t>({1, 1, 2, 2, 3});
+  w.stride_width = square ? w.stride_height : random.between(1, 4);
+  w.dilation_height = random.pick<int64_t>({1, 1, 1, 2, 3});
+  w.dilation_width = square ? w.dilation_height : random.between(1, 3);
+  w.pad_top = random.between(0, 3);
+  w.pad_left = square ? w.pad_top : random.between(0, 3);
+  w.pad_bottom = square ? w.pad_top : random.between(0, 4);
+  w.pad_right = square ? w.pad_top : random.between(0, 4);
+  test.image.batch = random.pick<int64_t>({1, 1, 2, 3, 9});
+  test.image.height = random.pick<int64_t>({1, 2, 3, 4, 7, 8, 9, 13, 17});
+  test.image.width = square ? test.image.height : random.pick<int64_t>({1, 2, 5, 8, 15, 16, 17, 31, 33, 64, 67});
+  return test;
+}
+
+/// ResNet-18's convolutions, at the image sizes of a 224, a 64 and a 32 pixel input, in few channels and in all.
+std::vector<Case> resnet_cases() {
+  std::vector<Case> cases;
+  for (const int64_t size : {56, 28, 14, 7, 16, 8, 4, 2, 1}) {
+    for (const int64_t channels : {8, 64}) {
+      for (const int64_t stride : {1, 2}) {
+        for (const int64_t kernel : {1, 3}) {
+          Case test{};
+          const int64_t pad = kernel / 2;
+          test.weights = {16, channels, kernel, kernel, 1, stride, stride, pad, pad, pad, pad, 1, 1, nullptr};
+          test.image = {size < 8 ? 5 : 1, channels, size, size, 0, 0};
+          cases.push_back(test);
+        }
+      }
+    }
+  }
+  return cases;
+}
+
+/// More weights an output than 16 bits can count, and sums that reach every one of them.
+Case saturating_case(Random& random) {
+  Case test{};
+  test.weights = {9, 7400, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, nullptr};
+  test.image = {1, 7400, 3, 5, 0, 0};
+  fill(test, random, false);
+  std::fill(test.packed.begin(), test.packed.end(), 0xff);
+  std::fill(test.x.begin(), test.x.end(), -3.0f);
+  return test;
+}
+
+}  // namespace
+
+int main() {
+  Random random(20240607);
+  Report report;
+  for (Case& test : resnet_cases()) check(test, random, report);
+  for (int i = 0; i < 400; ++i) {
+    Case test = random_case(random);
+    check(test, random, report);
+  }
+  Case saturating = saturating_case(random);
+  saturating.weights.packed = saturating.packed.data();
+  for (const KernelSet* set : runnable_kernels()) {
+    compare(*set, saturating, true, report);
+    std::fill(saturating.x.begin(), saturating.x.end(), 3.0f);
+    compare(*set, saturating, false, report);
+  }
+  return report.finish();
+}

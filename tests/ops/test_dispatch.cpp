@@ -1,0 +1,33 @@
+// The choice of a kernel set.
+#include <stdexcept>
+
+#include "harness.h"
+
+using namespace edgenet;
+using namespace edgenet::test;
+
+int main() {
+  Report report;
+  unsetenv("EDGENET_ISA");
+  const auto sets = runnable_kernels();
+  report.expect(!sets.empty() && std::string(sets.front()->name) == "scalar", "the scalar set runs everywhere");
+  report.expect(&active_kernels() == sets.back(), "without EDGENET_ISA the widest set is active");
+  for (const KernelSet* set : sets) {
+    setenv("EDGENET_ISA", set->name, 1);
+    report.expect(&active_kernels() == set, "EDGENET_ISA=", set->name, " makes that set active");
+    const KernelSet& s = *set;
+    report.expect(
+        s.xnor_conv2d && s.bwn_conv2d && s.xnor_linear && s.bwn_linear && s.xnor_recurrence && s.bwn_recurrence,
+        set->name, " has every kernel");
+  }
+  setenv("EDGENET_ISA", "sse9", 1);
+  std::string message;
+  try {
+    active_kernels();
+  } catch (const std::invalid_argument& error) {
+    message = error.what();
+  }
+  report.expect(message.find("sse9") != std::string::npos && message.find("scalar") != std::string::npos,
+                "a set that does not exist is refused by name, with those that do: \"", message, "\"");
+  return report.finish();
+}

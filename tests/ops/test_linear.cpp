@@ -1,0 +1,86 @@
+// Linear layers of every kernel set against the scalar ones: XNOR to the bit, BWN within 1e-5 * sum |w x|.
+#include "harness.h"
+
+using namespace edgenet;
+using namespace edgenet::test;
+
+namespace {
+
+struct Case {
+  int64_t rows, inputs, outputs;
+  std::vector<uint8_t> packed;
+  std::vector<float> x, threshold, scale, bias;
+
+  LinearWeights weights() const { return {outputs, inputs, packed.data()}; }
+  std::string text() const {
+    return std::to_string(rows) + " rows, " + std::to_string(inputs) + " inputs, " + std::to_string(outputs) +
+           " outputs";
+  }
+};
+
+Case make_case(int64_t rows, int64_t inputs, int64_t outputs, bool awkward, Random& random) {
+  Case test{rows, inputs, outputs, random.packed(outputs, inputs), {}, {}, {}, {}};
+  test.x = awkward ? random.awkward_floats(rows * inputs, 200) : random.floats(rows * inputs);
+  test.threshold = awkward ? random.awkward_floats(inputs, 8) : random.floats(inputs);
+  test.scale = random.floats(outputs);
+  test.bias = random.floats(outputs);
+  return test;
+}
+
+std::vector<float> run(const LinearKernel& kernel, const Case& test, bool xnor, bool threads, bool* intact) {
+  const int64_t count = test.rows * test.outputs;
+  GuardedMemory y(static_cast<size_t>(count) * sizeof(float));
+  GuardedMemory scratch(kernel.scratch_bytes(test.rows));
+  const Operands operands = {test.x.data(),    xnor ? test.threshold.data() : nullptr, test.scale.data(),
+                             test.bias.data(), static_cast<float*>(y.get()),           scratch.get()};
+  kernel.run(test.rows, operands, Executor{threads ? run_on_threads : run_in_order, nullptr});
+  *intact = *intact && y.intact() && scratch.intact();
+  const auto* values = static_cast<const float*>(y.get());
+  return {values, values + count};
+}
+
+std::vector<float> tolerance_of(const Case& test) {
+  bool intact = true;
+  Case absolute = test;
+  for (uint8_t& byte : absolute.packed) byte = 0xff;
+  for (float& value : absolute.x) value = std::fabs(value);
+  for (float& value : absolute.scale) value = 1e-5f * std::fabs(value);
+  for (float& value : absolute.bias) value = 1e-6f + 1e-6f * std::fabs(value);  // the last rounding
+  return run(*scalar_kernels.bwn_linear(absolute.weights()), absolute, false, false, &intact);
+}
+
+void check(const Case& test, Random& random, Report& report) {
+  const int64_t count = test.rows * test.outputs;
+  bool intact = true;
+  const auto xnor = run(*scalar_kernels.xnor_linear(test.weights()), test, true, false, &intact);
+  const auto bwn = run(*scalar_kernels.bwn_linear(test.weights()), test, false, false, &intact);
+  const auto tolerance = tolerance_of(test);
+  for (const KernelSet* set : runnable_kernels()) {
+    const bool threads = random.chance(0.3);
+    const auto found = run(*set->xnor_linear(test.weights()), test, true, threads, &intact);
+    int64_t at = first_difference(found.data(), xnor.data(), nullptr, count);
+    report.expect(at < 0, set->name, " xnor: ", test.text(), ": output ", at, " is ", at < 0 ? 0 : found[at],
+                  ", expected ", at < 0 ? 0 : xnor[at]);
+    const auto found_bwn = run(*set->bwn_linear(test.weights()), test, false, threads, &intact);
+    at = first_difference(found_bwn.data(), bwn.data(), tolerance.data(), count);
+    report.expect(at < 0, set->name, " bwn: ", test.text(), ": output ", at, " is ", at < 0 ? 0 : found_bwn[at],
+                  ", expected ", at < 0 ? 0 : bwn[at]);
+    report.expect(intact, set->name, ": ", test.text(), ": wrote outside its memory");
+  }
+}
+
+}  // namespace
+
+int main() {
+  Random random(42);
+  Report report;
+  for (int i = 0; i < 300; ++i) {
+    const int64_t inputs = random.chance(0.5) ? random.between(1, 40) : random.between(41, 700);
+    const Case test =
+        make_case(random.pick<int64_t>({1, 1, 2, 3, 5, 17}), inputs, random.between(1, 70), random.chance(0.5), random);
+    check(test, random, report);
+  }
+  check(make_case(2, 4096, 130, true, random), random, report);
+  check(make_case(1, 70000, 9, false, random), random, report);
+  return report.finish();
+}

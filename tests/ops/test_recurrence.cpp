@@ -1,0 +1,85 @@
+// Recurrences of every kernel set against the scalar linear layer, step by step, so that errors do not add up.
+#include "harness.h"
+
+using namespace edgenet;
+using namespace edgenet::test;
+
+namespace {
+
+struct Case {
+  int64_t steps, batch, size;
+  std::vector<uint8_t> packed;
+  std::vector<float> u, threshold, scale, initial;
+
+  LinearWeights weights() const { return {size, size, packed.data()}; }
+  std::string text() const {
+    return std::to_string(steps) + " steps, batch " + std::to_string(batch) + ", size " + std::to_string(size);
+  }
+};
+
+std::vector<float> run(const RecurrenceKernel& kernel, const Case& test, bool xnor, bool threads, bool* intact) {
+  GuardedMemory p(test.u.size() * sizeof(float));
+  GuardedMemory scratch(kernel.scratch_bytes(test.batch));
+  const RecurrenceOperands operands = {test.u.data(),       xnor ? test.threshold.data() : nullptr, test.scale.data(),
+                                       test.initial.data(), static_cast<float*>(p.get()),           scratch.get()};
+  kernel.run(test.steps, test.batch, operands, Executor{threads ? run_on_threads : run_in_order, nullptr});
+  *intact = *intact && p.intact() && scratch.intact();
+  const auto* values = static_cast<const float*>(p.get());
+  return {values, values + test.u.size()};
+}
+
+/// p[t] from p[t - 1] for one row, by the plainest of means, and how far a kernel may be from it.
+void check_row(const KernelSet& set, const Case& test, bool xnor, const float* previous, const float* u, const float* p,
+               Report& report) {
+  const int64_t row_bytes = (test.size + 7) / 8;
+  for (int64_t o = 0; o < test.size; ++o) {
+    double sum = 0, magnitude = 0;
+    for (int64_t k = 0; k < test.size; ++k) {
+      const bool positive = (test.packed[o * row_bytes + k / 8] >> (k % 8)) & 1;
+      const double activation = xnor ? (previous[k] >= test.threshold[k] ? 1.0 : -1.0) : std::tanh(double{previous[k]});
+      sum += positive ? activation : -activation;
+      magnitude += std::fabs(activation);
+    }
+    const float product = test.scale[o] * static_cast<float>(sum);
+    const float expected = product + u[o];
+    const double error = std::fabs(double{p[o]} - double{expected});
+    const double allowed = 1e-5 * std::fabs(test.scale[o]) * magnitude + 1e-6 * (1 + std::fabs(expected));
+    const bool good = same(p[o], expected) || (!xnor && error <= allowed);
+    report.expect(good, set.name, xnor ? " xnor: " : " bwn: ", test.text(), ": output ", o, " is ", p[o], ", expected ",
+                  expected);
+  }
+}
+
+void check(const KernelSet& set, const Case& test, bool xnor, bool threads, Report& report) {
+  bool intact = true;
+  const auto kernel = xnor ? set.xnor_recurrence(test.weights()) : set.bwn_recurrence(test.weights());
+  const auto p = run(*kernel, test, xnor, threads, &intact);
+  report.expect(intact, set.name, ": ", test.text(), ": wrote outside its memory");
+  for (int64_t row = 0; row < test.steps * test.batch; ++row) {
+    const float* previous = row < test.batch ? &test.initial[row * test.size] : &p[(row - test.batch) * test.size];
+    check_row(set, test, xnor, previous, &test.u[row * test.size], &p[row * test.size], report);
+  }
+}
+
+}  // namespace
+
+int main() {
+  Random random(7);
+  Report report;
+  for (int i = 0; i < 60; ++i) {
+    Case test{random.between(1, 5), random.pick<int64_t>({1, 1, 2, 5}), random.between(1, 150), {}, {}, {}, {}, {}};
+    if (i == 0) test.size = 512;
+    test.packed = random.packed(test.size, test.size);
+    test.u = random.floats(test.steps * test.batch * test.size);
+    test.threshold = random.awkward_floats(test.size, 10);
+    test.scale = random.floats(test.size);
+    for (float& value : test.scale) value *= 0.1f;
+    test.initial = random.chance(0.5) ? random.floats(test.batch * test.size)
+                                      : std::vector<float>(static_cast<size_t>(test.batch * test.size), 0.0f);
+    for (const KernelSet* set : runnable_kernels()) {
+      check(*set, test, true, random.chance(0.3), report);
+      check(*set, test, false, random.chance(0.3), report);
+    }
+  }
+  return report.finish();
+}
