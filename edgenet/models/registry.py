@@ -1,0 +1,65 @@
+"""The registry of factories, and create(), which makes the binary versions of their networks."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from torch import Tensor, nn
+
+from edgenet.errors import EdgenetError
+from edgenet.models.catalog import get_entry
+from edgenet.nn import binarize
+
+SCHEMES = ("full", "bwn", "xnor")
+Factory = Callable[..., nn.Module]
+_FACTORIES: dict[str, Factory] = {}
+
+
+def register_model(factory: Factory) -> Factory:
+    """Put a factory into the registry under its function's name.
+
+    A factory takes `num_classes`, `scheme` and its own options and returns the float network in the topology that
+    suits the scheme; `create` then makes its layers binary. Name and description belong in `catalog.py`.
+    """
+    _FACTORIES[factory.__name__] = factory
+    return factory
+
+
+def create(
+    name: str, num_classes: int = 10, scheme: str = "full", *, ends: str = "fp32",
+    weights: Mapping[str, Tensor] | None = None, binary_options: Mapping[str, Any] | None = None, **options: Any,
+) -> nn.Module:  # fmt: skip
+    """Make a network of the registry.
+
+    scheme
+        "full", "bwn" or "xnor".
+    ends
+        Precision of the ends in the binary versions, "fp32" or "binary" (see `edgenet.nn.binarize`).
+    weights
+        State dict of the trained `full` network: what the binary versions start from.
+    binary_options
+        Options of `binarize`, such as `estimator`.
+    options
+        Of the network's own factory, such as `in_channels`.
+
+    The model has attributes `scheme`, `ends` and `input_shape` (of one sample), and `binarization_report` where it is
+    binary. The thresholds of `xnor` networks start at 0: call `edgenet.nn.calibrate` with a batch of data before use.
+    Raises EdgenetError for an unknown name or scheme, options that the factory doesn't take, or weights that don't fit.
+    """
+    entry = get_entry(name)
+    if scheme not in SCHEMES:
+        raise EdgenetError(f"unknown scheme {scheme!r}: use one of {', '.join(SCHEMES)}")
+    import_module(entry.module)
+    try:
+        model = _FACTORIES[name](num_classes=num_classes, scheme=scheme, **options)
+    except TypeError as error:
+        raise EdgenetError(f"model {name!r} cannot be made with options {sorted(options)}: {error}") from error
+    if weights is not None:
+        try:
+            model.load_state_dict(dict(weights))
+        except RuntimeError as error:
+            raise EdgenetError(f"the weights given are not those of {name!r}: {error}") from error
+    if scheme != "full":
+        binarize(model, scheme, ends=ends, calibration="later", **(binary_options or {}))
+    model.scheme, model.ends = scheme, ends  # type: ignore[assignment]
+    return model

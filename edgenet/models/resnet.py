@@ -1,0 +1,72 @@
+"""ResNet-18 with torchvision's state-dict keys and shapes, so that its pretrained weights load."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edgenet.models.registry import register_model
+
+STAGE_WIDTHS = (64, 128, 256, 512)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and one shortcut over both (He et al. 2016, arXiv:1512.03385, figure 2)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            projection = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.downsample(x))
+
+
+class BiRealBlock(BasicBlock):
+    """The same layers, a shortcut over each convolution and no ReLU (Liu et al. 2018, Bi-Real Net, arXiv:1808.00278).
+
+    The float values pass every sign() by on the shortcut, and sign() sees inputs of both signs.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn1(self.conv1(x)) + self.downsample(x)
+        return self.bn2(self.conv2(x)) + x
+
+
+class ResNet(nn.Module):
+    """Residual network of two blocks a stage on images [N, in_channels, H, W], H and W at least 32 at best."""
+
+    def __init__(
+        self, block: type[BasicBlock], num_classes: int = 10, in_channels: int = 3, input_size: int = 32
+    ) -> None:
+        super().__init__()
+        self.input_shape = (in_channels, input_size, input_size)
+        self.conv1 = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        inputs = 64
+        for index, width in enumerate(STAGE_WIDTHS):
+            blocks = nn.Sequential(block(inputs, width, 2 if index else 1), block(width, width, 1))
+            self.add_module(f"layer{index + 1}", blocks)
+            inputs = width
+        self.fc = nn.Linear(inputs, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        for index in range(len(STAGE_WIDTHS)):
+            x = self.get_submodule(f"layer{index + 1}")(x)
+        return self.fc(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+
+
+@register_model
+def resnet18(num_classes: int = 10, scheme: str = "full", in_channels: int = 3, input_size: int = 32) -> ResNet:
+    """ResNet-18: torchvision's network for `full` and `bwn`, with Bi-Real blocks for `xnor`."""
+    return ResNet(BiRealBlock if scheme == "xnor" else BasicBlock, num_classes, in_channels, input_size)
