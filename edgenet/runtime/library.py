@@ -1,7 +1,6 @@
 """The native operator library: where it is, what it can do here, and why it is not used when it is not."""
 
 import ctypes
-import importlib.metadata
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -36,13 +35,20 @@ def find() -> Path | None:
                 f"{ENVIRONMENT_VARIABLE} names {named}, which is not a file; unset it or give the path of {FILE_NAME}."
             )
         return Path(named).resolve()
-    candidates = [Path(__file__).with_name(FILE_NAME)]
+    beside = Path(__file__).with_name(FILE_NAME)
+    return beside.resolve() if beside.is_file() else _installed()
+
+
+@lru_cache(maxsize=1)
+def _installed() -> Path | None:
+    # An editable installation keeps its Python files elsewhere. The import costs 2 MB that a device need not spend.
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
-        distribution = importlib.metadata.distribution("edgenet")
-        candidates.append(Path(str(distribution.locate_file(f"edgenet/runtime/{FILE_NAME}"))))
-    except importlib.metadata.PackageNotFoundError:
-        pass
-    return next((path.resolve() for path in candidates if path.is_file()), None)
+        path = Path(str(distribution("edgenet").locate_file(f"edgenet/runtime/{FILE_NAME}")))
+    except PackageNotFoundError:
+        return None
+    return path.resolve() if path.is_file() else None
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,129 @@
+"""Two results side by side, with intervals that say whether a difference means anything."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgenet.bench.statistics import proportion_interval
+
+_KEY = ("device", "model", "scheme", "path", "file")
+_Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of two matching rows. `ratio` is second over first, `low` and `high` its 95 % interval if known."""
+
+    figure: str
+    first: float | None
+    second: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
+    verdict: str
+    """`better`, `worse`, `same`, or `unclear` where the interval includes no change."""
+
+
+@dataclass(frozen=True)
+class RowComparison:
+    """A row that both results have, or one of them only (then without changes)."""
+
+    label: str
+    only_in: str | None
+    changes: list[Change]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows of two results, and what differs in the environments they were measured in."""
+
+    rows: list[RowComparison]
+    environment: list[str]
+
+
+def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Comparison:
+    """Match the rows of two results by device, model, scheme, path and file, and compare their figures.
+
+    Latencies of two results were not interleaved: their interval is that of two means (normal approximation of the
+    logarithm) and knows nothing of what changed on the machine in between. Speedups over full precision, measured in
+    pairs within each result, are the safer comparison.
+    """
+    left = {_key(row): row for row in first["rows"]}
+    right = {_key(row): row for row in second["rows"]}
+    rows = []
+    for key in [*left, *(key for key in right if key not in left)]:
+        label = " ".join(str(part) for part in key[1:4] if part is not None)
+        if key in left and key in right:
+            rows.append(RowComparison(label, None, _changes(left[key], right[key])))
+        else:
+            rows.append(RowComparison(label, "first" if key in left else "second", []))
+    return Comparison(rows, _environment_changes(first["environments"], second["environments"]))
+
+
+def _key(row: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple(row[key] for key in _KEY)
+
+
+def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change]:
+    changes = [
+        _exact("file_bytes", first["file_bytes"], second["file_bytes"]),
+        _exact("rss_load_peak_bytes", first["rss_load_peak_bytes"], second["rss_load_peak_bytes"], tolerance=0.05),
+        _latency(first["latency_ms"], second["latency_ms"]),
+        _speedup(first["speedup"], second["speedup"]),
+        _accuracy(first["accuracy"], second["accuracy"]),
+    ]
+    return [change for change in changes if change is not None]
+
+
+def _exact(figure: str, first: float | None, second: float | None, tolerance: float = 0.0) -> Change | None:
+    if not first or not second:
+        return None
+    ratio = second / first
+    verdict = "same" if abs(ratio - 1) <= tolerance else "better" if ratio < 1 else "worse"
+    return Change(figure, first, second, ratio, None, None, verdict)
+
+
+def _latency(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> Change | None:
+    if not first or not second:
+        return None
+    spread = math.hypot(*(_relative_error(latency) for latency in (first, second)))
+    ratio = second["p50"] / first["p50"]
+    low, high = ratio * math.exp(-_Z * spread), ratio * math.exp(_Z * spread)
+    verdict = "better" if high < 1 else "worse" if low > 1 else "unclear"
+    return Change("latency_ms.p50", first["p50"], second["p50"], ratio, low, high, verdict)
+
+
+def _relative_error(latency: Mapping[str, Any]) -> float:
+    return float(latency["std"] / latency["mean"] / math.sqrt(latency["runs"]))
+
+
+def _speedup(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> Change | None:
+    if not first or not second:
+        return None
+    low, high = second["low"] / first["high"], second["high"] / first["low"]
+    verdict = "better" if low > 1 else "worse" if high < 1 else "unclear"
+    ratio = second["median"] / first["median"]
+    return Change("speedup", first["median"], second["median"], ratio, low, high, verdict)
+
+
+def _accuracy(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> Change | None:
+    if not first or not second or first["metric"] != second["metric"]:
+        return None
+    before, after = first["value"], second["value"]
+    if before == after:
+        verdict = "same"
+    else:
+        left, right = (proportion_interval(value["value"], value["samples"]) for value in (first, second))
+        verdict = "better" if right[0] > left[1] else "worse" if right[1] < left[0] else "unclear"
+    return Change("accuracy", before, after, after / before if before else None, None, None, verdict)
+
+
+def _environment_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    changes = []
+    for device in first.keys() & second.keys():
+        for key in first[device]:
+            before, after = first[device][key], second[device].get(key)
+            if before != after:
+                changes.append(f"{device}: {key} was {before}, is {after}")
+    return changes

@@ -1,0 +1,32 @@
+"""Resident memory of this process, as Linux counts it."""
+
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+
+
+def resident_bytes() -> int:
+    """Return the resident set size now, in bytes."""
+    return _status("VmRSS")
+
+
+def peak_resident_bytes() -> int:
+    """Return the highest resident set size since `reset_peak`, in bytes."""
+    return _status("VmHWM")
+
+
+def reset_peak() -> bool:
+    """Let the peak start anew from what is resident now; False where the kernel does not allow it."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _status(key: str) -> int:
+    for line in _STATUS.read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == key:
+            return int(value.split()[0]) * 1024
+    raise KeyError(key)

@@ -1,0 +1,154 @@
+"""The result file: every key always there, null where it does not apply (DESIGN.md)."""
+
+import csv
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from edgenet.bench import statistics
+from edgenet.bench.rounds import Track
+from edgenet.bench.targets import Target
+from edgenet.errors import EdgenetError
+
+SCHEMA = 1
+_WIDE_INTERVAL = 0.05
+_THROTTLED = 1.10
+
+ROW_KEYS = (
+    "device", "model", "task", "data", "input", "scheme", "ends", "path", "file",
+    "file_bytes", "weight_bytes", "activation_peak_bytes", "rss_load_peak_bytes", "rss_run_bytes",
+    "parameters", "binary_parameters", "macs", "binary_macs", "operations",
+    "latency_ms", "throughput_per_s", "speedup", "size_ratio", "accuracy", "verified",
+    "profile", "energy_mj", "predicted", "microcontroller", "valid", "flags",
+)  # fmt: skip
+
+
+def new_result(
+    rows: list[dict[str, Any]], environments: Mapping[str, object], command: list[str], seed: int | None
+) -> dict[str, Any]:
+    """Return a result with its date and schema."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return {
+        "schema": SCHEMA,
+        "created": created,
+        "command": command,
+        "seed": seed,
+        "environments": dict(environments),
+        "rows": rows,
+    }
+
+
+def static_row(device: str, target: Target) -> dict[str, Any]:
+    """Return a row with what is known of a file before it has run."""
+    row: dict[str, Any] = dict.fromkeys(ROW_KEYS)
+    inspection = target.inspection
+    row.update(
+        device=device,
+        model=target.model,
+        scheme=target.scheme,
+        file=target.file.name,
+        file_bytes=file_bytes(target.file),
+        weight_bytes=inspection.weight_bytes,
+        parameters=inspection.parameters,
+        binary_parameters=inspection.binary_parameters,
+        macs=inspection.macs,
+        binary_macs=inspection.binary_macs,
+        operations=inspection.operations,
+        valid=True,
+        flags=[],
+    )
+    row.update({key: target.metadata(key) for key in ("task", "data", "ends")})
+    return row
+
+
+def file_bytes(file: Path) -> int:
+    """Return the size of an .onnx file, with the files beside it that hold its weights if it has such."""
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    graph = onnx.load(file, load_external_data=False).graph
+    outside = {ExternalDataInfo(tensor).location for tensor in graph.initializer if uses_external_data(tensor)}
+    return file.stat().st_size + sum(file.with_name(name).stat().st_size for name in outside)
+
+
+def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: float, min_runs: int) -> None:
+    """Add latencies in milliseconds and throughput to a row, and flag what makes them doubtful."""
+    times = track.times_ms
+    summary = statistics.summarize(times)
+    row["latency_ms"] = {"load": load_ms, "first": first_ms, **summary, "runs": len(times)}
+    row["throughput_per_s"] = 1e3 * row["input"][0] / summary["mean"]
+    flags = row["flags"]
+    if not track.usable:
+        reason = f", for example {track.reasons[0]}" if track.reasons else ""
+        flags.append(f"disturbed: only {len(track.clean)} of {len(track.rounds)} rounds were quiet{reason}")
+    if len(times) < min_runs:
+        flags.append(f"too few runs: {len(times)} of {min_runs}")
+    third = len(track.clean) // 3
+    if track.usable and third:
+        medians = [median(block) for block in track.clean]
+        drift = median(medians[-third:]) / median(medians[:third])
+        if drift > _THROTTLED:
+            flags.append(f"throttled: the last third of the rounds ran {drift:.2f} times as long as the first")
+
+
+def add_comparison(row: dict[str, Any], track: Track, full: dict[str, Any], full_track: Track) -> None:
+    """Add speedup, size ratio and loss over the full-precision row of the same run."""
+    row["size_ratio"] = {"over": "full", "value": full["file_bytes"] / row["file_bytes"]}
+    ratio = statistics.paired_ratio(full_track.medians, track.medians)
+    if ratio:
+        middle, low, high = ratio
+        row["speedup"] = {"over": "full", "median": middle, "low": low, "high": high}
+        if (high - low) / 2 > _WIDE_INTERVAL * middle:
+            row["flags"].append(f"wide interval: the speedup lies between {low:.2f} and {high:.2f}")
+    if row["accuracy"] and full["accuracy"]:
+        row["accuracy"]["loss_vs_full"] = full["accuracy"]["value"] - row["accuracy"]["value"]
+
+
+def read_result(path: str | Path) -> dict[str, Any]:
+    """Read a result file.
+
+    Raises:
+        EdgenetError: it is missing, no JSON, no result of ours, or of a newer schema.
+    """
+    try:
+        result = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise EdgenetError(
+            f"{path} cannot be read ({error.strerror}); name a result that edgenet bench --json wrote."
+        ) from error
+    except ValueError as error:
+        raise EdgenetError(f"{path} is no JSON ({error}); name a result that edgenet bench --json wrote.") from error
+    rows = result.get("rows") if isinstance(result, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= set(ROW_KEYS) for row in rows):
+        raise EdgenetError(f"{path} is no result of edgenet; name one that edgenet bench --json wrote.")
+    if result.get("schema") != SCHEMA:
+        raise EdgenetError(f"{path} is of schema {result.get('schema')}; this edgenet reads schema {SCHEMA}.")
+    return result
+
+
+def write_json(result: Mapping[str, Any], path: str | Path) -> None:
+    """Write a result file, indented."""
+    Path(path).write_text(json.dumps(result, indent=2) + "\n")
+
+
+def write_csv(result: Mapping[str, Any], path: str | Path) -> None:
+    """Write the rows as a table, nested keys joined by dots; lists as JSON."""
+    rows = [_flat(row) for row in result["rows"]]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with open(path, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = json.dumps(value) if isinstance(value, list) else value
+    return flat

@@ -1,0 +1,160 @@
+"""One model in one process, driven by JSON lines: `python -m edgenet.bench.worker` reads requests, writes replies.
+
+    {"do": "load", "file", "native", "threads", "cores", "shapes", "samples"}
+        -> {"path", "load_ms", "rss_load_peak_bytes", "input"}
+    {"do": "warm_up", "seconds"}  -> {"first_ms", "run_ms", "rss_run_bytes"}
+    {"do": "block", "runs"}       -> {"times_ms": [...], "disturbed": null | sentence}
+    {"do": "accuracy"}            -> {"metric", "value", "samples"} | null
+    {"do": "activations"}         -> bytes | null
+
+A reply is {"ok": value} or {"error": sentence}; the process ends with its standard input.
+"""
+
+# ruff: noqa: E402
+# Memory is counted above a process that has only imported ONNX Runtime, so that comes first.
+import onnxruntime  # noqa: F401
+
+from edgenet.bench import memory
+
+_BASELINE = memory.resident_bytes()
+
+import gc
+import json
+import os
+import sys
+import time
+from typing import IO, Any
+
+import numpy as np
+
+from edgenet.bench import inputs
+from edgenet.bench.machine import DisturbanceMeter
+from edgenet.errors import EdgenetError
+from edgenet.runtime import InferenceSession
+
+_BATCH = 32
+
+
+class Worker:
+    """The state between requests; every public method but `serve` answers one of them."""
+
+    def load(
+        self,
+        file: str,
+        native: bool | None,
+        threads: int,
+        cores: list[int],
+        shapes: dict[str, list[int]],
+        samples: str | None,
+    ) -> dict[str, object]:
+        if cores:
+            os.sched_setaffinity(0, cores)
+        gc.collect()
+        memory.reset_peak()
+        start = time.perf_counter()
+        self._session = InferenceSession(file, native=native, threads=threads)
+        load_ms = (time.perf_counter() - start) * 1e3
+        peak = memory.peak_resident_bytes() - _BASELINE
+        self._file, self._native = file, native
+        self._meter = DisturbanceMeter(cores, threads)
+        loaded = memory.resident_bytes()
+        self._prepare(shapes, samples)
+        # What making up inputs took (numpy's random numbers, the samples) is no memory of the model.
+        self._not_the_model = _BASELINE + memory.resident_bytes() - loaded
+        first = self._session.inputs[0].name
+        return {
+            "path": self._session.path,
+            "load_ms": load_ms,
+            "rss_load_peak_bytes": peak,
+            "input": list(self._feeds[first].shape),
+        }
+
+    def _prepare(self, shapes: dict[str, list[int]], samples: str | None) -> None:
+        described = self._session.inputs
+        self._samples: np.ndarray | None = None
+        self._targets: np.ndarray | None = None
+        sample = self._session.metadata.get("input_shape")
+        if samples is not None and not shapes:
+            with np.load(samples) as archive:
+                self._samples, self._targets = archive["inputs"], archive["targets"]
+            sample = self._samples.shape[1:]
+        self._feeds = inputs.random_feeds(described, inputs.resolve_shapes(described, shapes, sample))
+        if self._samples is not None:
+            self._feeds[described[0].name] = self._samples[:1]
+
+    def warm_up(self, seconds: float) -> dict[str, object]:
+        first_ms = self._time_one()
+        # ResNet-18 takes some three runs until its memory pattern and caches stand.
+        times: list[float] = []
+        end = time.perf_counter() + seconds
+        while len(times) < 3 or time.perf_counter() < end:
+            times.append(self._time_one())
+        rss_run = memory.resident_bytes() - self._not_the_model
+        return {"first_ms": first_ms, "run_ms": sorted(times)[len(times) // 2], "rss_run_bytes": rss_run}
+
+    def _time_one(self) -> float:
+        start = time.perf_counter_ns()
+        self._session.run(self._feeds)
+        return (time.perf_counter_ns() - start) / 1e6
+
+    def block(self, runs: int) -> dict[str, object]:
+        run, feeds, clock = self._session.ort.run, self._feeds, time.perf_counter_ns
+        # The model before us in the round has emptied the caches.
+        run(None, feeds)
+        gc.disable()
+        times = []
+        self._meter.start()
+        for _ in range(runs):
+            start = clock()
+            run(None, feeds)
+            times.append(clock() - start)
+        disturbed = self._meter.stop()
+        gc.enable()
+        return {"times_ms": [nanoseconds / 1e6 for nanoseconds in times], "disturbed": disturbed}
+
+    def accuracy(self) -> dict[str, object] | None:
+        if self._samples is None or self._targets is None:
+            return None
+        name, size = self._session.inputs[0].name, self._session.inputs[0].shape[0]
+        batch = size if isinstance(size, int) else _BATCH
+        correct = total = 0
+        for start in range(0, len(self._samples) - batch + 1 if isinstance(size, int) else len(self._samples), batch):
+            part = self._samples[start : start + batch]
+            feeds = {**self._feeds_for(len(part)), name: part}
+            logits = self._session.run(feeds)[0]
+            hits = logits.argmax(-1) == self._targets[start : start + batch]
+            correct, total = correct + int(hits.sum()), total + hits.size
+        return {"metric": "top1", "value": correct / total, "samples": total} if total else None
+
+    def _feeds_for(self, batch: int) -> dict[str, np.ndarray]:
+        """Inputs besides the samples, such as a recurrent network's state, for a batch."""
+        assert self._samples is not None
+        described = self._session.inputs
+        return inputs.random_feeds(described, inputs.resolve_shapes(described, {"": [batch, *self._samples.shape[1:]]}))
+
+    def activations(self) -> int | None:
+        # onnx is not needed before, and would count as memory of the model.
+        from edgenet.bench.activations import peak_bytes
+
+        return peak_bytes(self._file, self._native, self._feeds)
+
+    def serve(self, requests: IO[str], replies: IO[str]) -> None:
+        for line in requests:
+            request: dict[str, Any] = json.loads(line)
+            try:
+                reply = {"ok": getattr(self, request.pop("do"))(**request)}
+            except EdgenetError as error:
+                reply = {"error": str(error)}
+            replies.write(json.dumps(reply) + "\n")
+            replies.flush()
+
+
+def main() -> None:
+    # Whatever a library prints must not get between the replies.
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    Worker().serve(sys.stdin, replies)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Result files: written, read back, refused when broken, flagged when doubtful, compared."""
+
+import copy
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgenet import bench
+from edgenet.bench import results
+from edgenet.bench.machine import DisturbanceMeter, quiet_cores
+from edgenet.bench.rounds import Track
+from edgenet.errors import EdgenetError
+
+
+def row(scheme: str, **changes: Any) -> dict[str, Any]:
+    values: dict[str, Any] = dict.fromkeys(results.ROW_KEYS)
+    latency = {"load": 3.0, "first": 2.0, "mean": 1.0, "std": 0.1, "min": 0.9, "p50": 1.0, "p90": 1.1, "p99": 1.2}
+    values.update(
+        device="cpu", model="net", scheme=scheme, path="plain", file=f"{scheme}.onnx", file_bytes=1000, input=[1, 8],
+        latency_ms={**latency, "runs": 100}, flags=[], valid=True,
+        accuracy={"metric": "top1", "value": 0.9, "samples": 1000, "loss_vs_full": None},
+    )  # fmt: skip
+    return {**values, **changes}
+
+
+def result(*rows: dict[str, Any], **environment: Any) -> dict[str, Any]:
+    return results.new_result(list(rows), {"cpu": {"threads": 1, **environment}}, [], None)
+
+
+def test_a_result_written_is_read_back(tmp_path: Path) -> None:
+    written = result(row("full"), row("xnor"))
+    bench.write_json(written, tmp_path / "result.json")
+    assert bench.read_result(tmp_path / "result.json") == written
+
+
+def test_a_csv_has_a_column_a_figure(tmp_path: Path) -> None:
+    bench.write_csv(result(row("full"), row("xnor", flags=["disturbed"])), tmp_path / "result.csv")
+    rows = list(csv.DictReader((tmp_path / "result.csv").read_text().splitlines()))
+    assert [line["scheme"] for line in rows] == ["full", "xnor"]
+    assert rows[0]["latency_ms.p50"] == "1.0"
+    assert rows[0]["input"] == "[1, 8]"
+    assert rows[1]["flags"] == '["disturbed"]'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "is no result of edgenet"),
+        ('{"schema": 1, "rows": [{"device": "cpu"}]}', "is no result of edgenet"),
+        ('{"schema": 9, "rows": []}', "is of schema 9"),
+    ],
+)
+def test_a_broken_result_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "broken.json").write_text(content)
+    with pytest.raises(EdgenetError, match=message):
+        bench.read_result(tmp_path / "broken.json")
+
+
+def test_a_missing_result_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EdgenetError, match=r"none\.json cannot be read"):
+        bench.read_result(tmp_path / "none.json")
+
+
+def track(blocks: list[list[float]], disturbed: int = 0) -> Track:
+    made = Track()
+    for number, block in enumerate(blocks):
+        made.add(block, "the host took 30 ms" if number < disturbed else None)
+    return made
+
+
+def flags(made: Track, min_runs: int = 1) -> str:
+    line = row("full")
+    results.add_latency(line, made, 1.0, 1.0, min_runs)
+    return " ".join(line["flags"])
+
+
+def test_a_quiet_and_long_run_has_no_flags() -> None:
+    assert flags(track([[1.0, 1.1]] * 12)) == ""
+
+
+def test_a_short_run_says_how_short() -> None:
+    assert flags(track([[1.0]] * 12), min_runs=50) == "too few runs: 12 of 50"
+
+
+def test_a_disturbed_run_says_by_what() -> None:
+    assert flags(track([[1.0]] * 12, disturbed=6)).startswith("disturbed: only 6 of 12 rounds were quiet")
+    assert "the host took 30 ms" in flags(track([[1.0]] * 12, disturbed=6))
+
+
+def test_disturbed_blocks_do_not_count_where_enough_are_quiet() -> None:
+    line = row("full")
+    results.add_latency(line, track([[9.0]] * 5 + [[1.0]] * 10, disturbed=5), 1.0, 1.0, 1)
+    assert (line["latency_ms"]["mean"], line["latency_ms"]["runs"], line["flags"]) == (1.0, 10, [])
+
+
+def test_a_machine_that_slows_down_is_flagged() -> None:
+    assert flags(track([[1.0]] * 6 + [[1.3]] * 6)).startswith("throttled")
+
+
+def test_an_uncertain_speedup_is_flagged() -> None:
+    line = row("xnor")
+    slow, wobbling = track([[4.0]] * 12), track([[1.0], [2.0]] * 6)
+    results.add_comparison(line, wobbling, row("full"), slow)
+    assert line["speedup"]["low"] < line["speedup"]["median"] < line["speedup"]["high"]
+    assert line["flags"][0].startswith("wide interval")
+
+
+def test_work_beside_ours_on_the_core_is_noticed() -> None:
+    meter = DisturbanceMeter(quiet_cores(1), threads=1)
+    meter.start()
+    # Waiting looks to the meter just as being pushed aside does: wall time without processor time.
+    time.sleep(0.05)
+    reason = meter.stop()
+    assert reason is not None
+    assert "took" in reason
+
+
+def test_equal_results_show_no_change() -> None:
+    one = result(row("full"), row("xnor", speedup={"over": "full", "median": 3.0, "low": 2.9, "high": 3.1}))
+    verdicts = {c.verdict for line in bench.compare(one, copy.deepcopy(one)).rows for c in line.changes}
+    assert verdicts <= {"same", "unclear"}
+
+
+def test_a_faster_smaller_and_worse_result_is_told_apart() -> None:
+    before = row("xnor", speedup={"over": "full", "median": 3.0, "low": 2.9, "high": 3.1})
+    after = copy.deepcopy(before)
+    after.update(file_bytes=500, speedup={"over": "full", "median": 4.0, "low": 3.8, "high": 4.2})
+    after["latency_ms"].update(mean=0.5, p50=0.5)
+    after["accuracy"]["value"] = 0.8
+    (line,) = bench.compare(result(before), result(after)).rows
+    verdicts = {change.figure: change.verdict for change in line.changes}
+    assert verdicts == {"file_bytes": "better", "latency_ms.p50": "better", "speedup": "better", "accuracy": "worse"}
+
+
+def test_rows_of_one_result_only_and_other_machines_are_named() -> None:
+    comparison = bench.compare(result(row("full"), isa="avx2"), result(row("xnor"), isa="avx512"))
+    assert [(line.label, line.only_in) for line in comparison.rows] == [
+        ("net full plain", "first"),
+        ("net xnor plain", "second"),
+    ]
+    assert comparison.environment == ["cpu: isa was avx2, is avx512"]
+
+
+def test_a_result_is_json_that_others_can_read(tmp_path: Path) -> None:
+    bench.write_json(result(row("full")), tmp_path / "result.json")
+    assert json.loads((tmp_path / "result.json").read_text())["rows"][0]["scheme"] == "full"
