@@ -44,7 +44,7 @@ class ConvNode final : public Node {
   void check_sizes(const Shape& x) const override {
     const bool empty = x[0] == 0 || (x[2] >= 0 && out_height(x) < 1) || (x[3] >= 0 && out_width(x) < 1);
     if (empty) {
-      refuse("input x has shape " + to_string(x) + ", expected a batch of at least 1 and an image of at least the " +
+      refuse("input x has shape " + shape_text(x) + ", expected a batch of at least 1 and an image of at least the " +
              std::to_string(weights_.kernel_height) + " x " + std::to_string(weights_.kernel_width) +
              " kernel (dilation and padding counted): the output would be empty");
     }

@@ -30,7 +30,7 @@ class LinearNode final : public Node {
   void check_sizes(const Shape& x) const override {
     for (const int64_t size : x) {
       if (size == 0)
-        refuse("input x has shape " + to_string(x) + ", expected at least one row: the output would be empty");
+        refuse("input x has shape " + shape_text(x) + ", expected at least one row: the output would be empty");
     }
   }
 

@@ -56,11 +56,12 @@ void Node::run(abi::KernelContext* context) const {
   Inputs inputs = constants_;
   std::vector<MaybeShape> shapes(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].data != nullptr && i > 0) continue;
-    const abi::Value* value = nullptr;
-    check(abi::context_input(context, i, &value));
-    if (value == nullptr) refuse(std::string("input ") + op_.inputs[i].name + " is not given");
-    inputs[i] = read_tensor(value);
+    if (inputs[i].data == nullptr) {
+      const abi::Value* value = nullptr;
+      check(abi::context_input(context, i, &value));
+      if (value == nullptr) refuse(std::string("input ") + op_.inputs[i].name + " is not given");
+      inputs[i] = read_tensor(value);
+    }
     shapes[i] = inputs[i].shape;
   }
   check_shapes(shapes);
@@ -73,8 +74,8 @@ void Node::check_shapes(const std::vector<MaybeShape>& found) const {
   const std::vector<Shape> expected = expected_shapes(first);
   for (size_t i = 0; i < found.size(); ++i) {
     if (found[i] && !fits(*found[i], expected[i])) {
-      refuse(std::string("input ") + op_.inputs[i].name + " has shape " + to_string(*found[i]) + ", expected " +
-             to_string(expected[i]));
+      refuse(std::string("input ") + op_.inputs[i].name + " has shape " + shape_text(*found[i]) + ", expected " +
+             shape_text(expected[i]));
     }
   }
   check_sizes(first);

@@ -54,7 +54,7 @@ std::vector<int64_t> NodeInfo::attribute_ints(const char* name, size_t count, in
   }
   std::vector<int64_t> values(found);
   if (found > 0) check(abi::info_attribute_ints(info_, name, values.data(), &found));
-  const std::string text = where() + ": attribute " + name + " is " + to_string(values);
+  const std::string text = where() + ": attribute " + name + " is " + list_text(values);
   if (found != count) throw Refusal(text + expected);
   for (const int64_t value : values) {
     if (value < least || value >= kAttributeLimit) {

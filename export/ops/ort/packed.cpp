@@ -8,7 +8,7 @@ int64_t checked_row_inputs(const std::string& where, const Shape& sizes) {
   for (const int64_t size : sizes) {
     inputs = size < limit ? inputs * size : limit;
     if (inputs >= limit) {
-      throw Refusal(where + ": attribute weight_shape gives " + to_string(sizes) +
+      throw Refusal(where + ": attribute weight_shape gives " + list_text(sizes) +
                     " weights an output, expected less than 2^24");
     }
   }

@@ -12,7 +12,7 @@ class RecurrenceNode final : public Node {
  public:
   RecurrenceNode(const Operator& op, const NodeInfo& info, bool xnor) : Node(op, info), xnor_(xnor) {
     const auto shape = info.attribute_ints("weight_shape", 2, 1);
-    if (shape[0] != shape[1]) refuse("attribute weight_shape is " + to_string(shape) + ", expected [H, H]");
+    if (shape[0] != shape[1]) refuse("attribute weight_shape is " + list_text(shape) + ", expected [H, H]");
     weights_ = {shape[0], checked_row_inputs(info.where(), {shape[1]}), nullptr};
   }
 
@@ -31,7 +31,7 @@ class RecurrenceNode final : public Node {
 
   void check_sizes(const Shape& u) const override {
     if (u[0] == 0 || u[1] == 0) {
-      refuse("input u has shape " + to_string(u) + ", expected at least one step and a batch of at least 1");
+      refuse("input u has shape " + shape_text(u) + ", expected at least one step and a batch of at least 1");
     }
   }
 

@@ -13,7 +13,9 @@ namespace edgenet {
 using Shape = std::vector<int64_t>;
 using MaybeShape = std::optional<Shape>;
 
-std::string to_string(const Shape& shape);
+std::string list_text(const std::vector<int64_t>& values);
+/// The same with "?" for what is not known.
+std::string shape_text(const Shape& shape);
 
 struct Tensor {
   Shape shape;
