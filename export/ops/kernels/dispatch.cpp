@@ -30,21 +30,21 @@ const KernelSet scalar_kernels = {
 const KernelSet avx2_kernels = {
     "avx2",
     scalar::make_xnor_conv2d,
-    scalar::make_bwn_conv2d,
-    scalar::make_xnor_linear,
-    scalar::make_bwn_linear,
-    scalar::make_xnor_recurrence,
-    scalar::make_bwn_recurrence,
+    avx2::make_bwn_conv2d,
+    avx2::make_xnor_linear,
+    avx2::make_bwn_linear,
+    avx2::make_xnor_recurrence,
+    avx2::make_bwn_recurrence,
 };
 
 const KernelSet avx512_kernels = {
     "avx512",
     scalar::make_xnor_conv2d,
-    scalar::make_bwn_conv2d,
-    scalar::make_xnor_linear,
-    scalar::make_bwn_linear,
-    scalar::make_xnor_recurrence,
-    scalar::make_bwn_recurrence,
+    avx512::make_bwn_conv2d,
+    avx512::make_xnor_linear,
+    avx512::make_bwn_linear,
+    avx512::make_xnor_recurrence,
+    avx512::make_bwn_recurrence,
 };
 #endif
 

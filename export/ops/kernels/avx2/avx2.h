@@ -2,4 +2,12 @@
 #pragma once
 #include "kernels/kernels.h"
 
-namespace edgenet::avx2 {}  // namespace edgenet::avx2
+namespace edgenet::avx2 {
+
+std::unique_ptr<ConvKernel> make_bwn_conv2d(const ConvWeights& weights);
+std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights);
+std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights);
+
+}  // namespace edgenet::avx2

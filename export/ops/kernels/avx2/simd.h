@@ -36,9 +36,7 @@ struct Simd {
   static Float minimum(Float a, Float b) { return _mm256_min_ps(a, b); }
   static Float magnitude(Float a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
   /// The magnitude of a with the sign of b.
-  static Float with_sign(Float a, Float b) {
-    return _mm256_or_ps(a, _mm256_and_ps(b, _mm256_set1_ps(-0.0f)));
-  }
+  static Float with_sign(Float a, Float b) { return _mm256_or_ps(a, _mm256_and_ps(b, _mm256_set1_ps(-0.0f))); }
   static Float select_less(Float a, Float b, Float yes, Float no) {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
   }
@@ -111,7 +109,8 @@ struct Simd {
   static Int interleave(Int even, Int odd) { return _mm256_or_si256(even, _mm256_slli_epi64(odd, 32)); }
   /// pairs[i] holds partial sums of row 2i in its even lanes and of row 2i + 1 in its odd ones: lane r is row r's sum.
   static Int sum_rows(const Int (&pairs)[kLanes / 2]) {
-    const Int low = _mm256_add_epi32(_mm256_unpacklo_epi64(pairs[0], pairs[1]), _mm256_unpackhi_epi64(pairs[0], pairs[1]));
+    const Int low =
+        _mm256_add_epi32(_mm256_unpacklo_epi64(pairs[0], pairs[1]), _mm256_unpackhi_epi64(pairs[0], pairs[1]));
     const Int high =
         _mm256_add_epi32(_mm256_unpacklo_epi64(pairs[2], pairs[3]), _mm256_unpackhi_epi64(pairs[2], pairs[3]));
     return _mm256_add_epi32(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));

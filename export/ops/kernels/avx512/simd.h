@@ -1,6 +1,10 @@
 // The vector operations that the kernels of kernels/x86/ are written in, 512 bits wide.
 #pragma once
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own _mm512_undefined_ps()
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 
 #include <cstdint>
 
@@ -35,9 +39,7 @@ struct Simd {
   static Float minimum(Float a, Float b) { return _mm512_min_ps(a, b); }
   static Float magnitude(Float a) { return _mm512_abs_ps(a); }
   /// The magnitude of a with the sign of b.
-  static Float with_sign(Float a, Float b) {
-    return _mm512_or_ps(a, _mm512_and_ps(b, _mm512_set1_ps(-0.0f)));
-  }
+  static Float with_sign(Float a, Float b) { return _mm512_or_ps(a, _mm512_and_ps(b, _mm512_set1_ps(-0.0f))); }
   static Float select_less(Float a, Float b, Float yes, Float no) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
   }

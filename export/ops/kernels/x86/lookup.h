@@ -1,10 +1,11 @@
 // Binary weights times float activations, by table: kGroup activations have 2^kGroup signed sums, which fill a vector
-// register, and kGroup bits of weight pick one of them, for every lane (an output) its own. So a vpermps and an addition
-// do kLanes * kGroup multiply-adds, where a fused multiply-add does kLanes; and the sums are as exact as any in float32.
+// register, and kGroup bits of weight pick one of them, for every lane (an output) its own. So a vpermps and an
+// addition do kLanes * kGroup multiply-adds, where a fused multiply-add does kLanes; and the sums are as exact as any
+// in float32.
 //
 // A table is a "field". Fields that lie one after the other in memory are a "run": a linear layer has one run, a
-// convolution one for every row of its kernel. Sums start afresh every kSegmentWords words, so that rounding stays below
-// (kSegmentWords * kFields + segments) * 2^-24 of the sum of magnitudes.
+// convolution one for every row of its kernel. Sums start afresh every kSegmentWords words, so that rounding stays
+// below (kSegmentWords * kFields + segments) * 2^-24 of the sum of magnitudes.
 #pragma once
 #include <cstdint>
 
@@ -17,7 +18,8 @@ namespace {  // internal linkage: this header is compiled for several instructio
 inline uint32_t read_bits(const uint8_t* row, int64_t first, int64_t count) {
   uint64_t bits = 0;
   const int64_t first_byte = first / 8;
-  for (int64_t byte = first_byte; byte * 8 < first + count; ++byte) bits |= uint64_t{row[byte]} << (8 * (byte - first_byte));
+  for (int64_t byte = first_byte; byte * 8 < first + count; ++byte)
+    bits |= uint64_t{row[byte]} << (8 * (byte - first_byte));
   return static_cast<uint32_t>((bits >> (first % 8)) & ((uint64_t{1} << count) - 1));
 }
 
@@ -27,8 +29,8 @@ class LookupWeights {
   static constexpr int64_t kBlock = Simd::kVectors * Simd::kLanes;  ///< outputs summed side by side
   static constexpr int64_t kEntries = int64_t{1} << Simd::kGroup;
 
-  /// word_of(output, run, field, count) gives the bits of `count` fields from `field` on, lowest first. The outputs of a
-  /// group fill blocks of their own.
+  /// word_of(output, run, field, count) gives the bits of `count` fields from `field` on, lowest first. The outputs of
+  /// a group fill blocks of their own.
   template <class WordOf>
   LookupWeights(int64_t groups, int64_t group_outputs, int64_t runs, int64_t run_fields, const WordOf& word_of)
       : group_outputs_(group_outputs),
@@ -146,9 +148,12 @@ class LookupWeights {
 
   static constexpr int kWide = Simd::kVectors;
   static constexpr Tile kTiles[6][3] = {
-      {add_fields<1, 1>, add_fields<1, 2>, add_fields<1, kWide>}, {add_fields<2, 1>, add_fields<2, 2>, add_fields<2, kWide>},
-      {add_fields<3, 1>, add_fields<3, 2>, add_fields<3, kWide>}, {add_fields<4, 1>, add_fields<4, 2>, add_fields<4, kWide>},
-      {add_fields<5, 1>, add_fields<5, 2>, add_fields<5, kWide>}, {add_fields<6, 1>, add_fields<6, 2>, add_fields<6, kWide>},
+      {add_fields<1, 1>, add_fields<1, 2>, add_fields<1, kWide>},
+      {add_fields<2, 1>, add_fields<2, 2>, add_fields<2, kWide>},
+      {add_fields<3, 1>, add_fields<3, 2>, add_fields<3, kWide>},
+      {add_fields<4, 1>, add_fields<4, 2>, add_fields<4, kWide>},
+      {add_fields<5, 1>, add_fields<5, 2>, add_fields<5, kWide>},
+      {add_fields<6, 1>, add_fields<6, 2>, add_fields<6, kWide>},
   };
   static_assert(Simd::kPositions <= 6 && (Simd::kVectors == 2 || Simd::kVectors == 4), "a tile for every shape");
 

@@ -55,7 +55,8 @@ class LookupRows {
           const int64_t count = smaller(Simd::kLanes, outputs_ - o);
           const auto sum = Simd::load(sums + r * Weights::kBlock + i);
           const auto start = Simd::load_first(addend + r * addend_stride + o, count);
-          Simd::store_first(y + r * outputs_ + o, Simd::multiply_add(Simd::load_first(scale + o, count), sum, start), count);
+          Simd::store_first(y + r * outputs_ + o, Simd::multiply_add(Simd::load_first(scale + o, count), sum, start),
+                            count);
         }
       }
     }

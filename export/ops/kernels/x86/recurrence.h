@@ -46,12 +46,12 @@ class XnorRecurrence final : public RecurrenceKernel {
                     for (int64_t row = 0; row < rows; ++row) {
                       rows_.pack(step.previous + row * size_, operands.threshold, signs + row * rows_.sign_bytes());
                     }
-                    // One state of a large layer is split over its outputs instead.
-                    parallel_work(executor, batch > 1 ? 1 : size_, size_, kXnorTaskProducts, Simd::kLanes,
-                                  [&](int64_t begin, int64_t end) {
-                                    rows_.run(rows, signs, begin, batch > 1 ? size_ : end, operands.scale, step.u,
-                                              size_, step.p);
-                                  });
+                    const auto multiply = [&](int64_t begin, int64_t end) {
+                      rows_.run(rows, signs, begin, end, operands.scale, step.u, size_, step.p);
+                    };
+                    if (batch > 1) return multiply(0, size_);
+                    // The one state of a large layer is split over its outputs.
+                    parallel_work(executor, size_, size_, kXnorTaskProducts, Simd::kLanes, multiply);
                   });
   }
 
@@ -80,12 +80,12 @@ class BwnRecurrence final : public RecurrenceKernel {
                       activate(step.previous + row * size_, activation);
                       rows_.make_tables(activation, tables + row * rows_.table_floats());
                     }
+                    const auto multiply = [&](int64_t begin, int64_t end) {
+                      rows_.run(static_cast<int>(rows), tables, begin, end, operands.scale, step.u, size_, step.p);
+                    };
+                    if (batch > 1) return multiply(0, rows_.blocks());
                     const int64_t block_products = LookupWeights<Simd>::kBlock * size_;
-                    parallel_work(executor, batch > 1 ? 1 : rows_.blocks(), block_products, kLookupTaskProducts, 1,
-                                  [&](int64_t begin, int64_t end) {
-                                    rows_.run(static_cast<int>(rows), tables, begin, batch > 1 ? rows_.blocks() : end,
-                                              operands.scale, step.u, size_, step.p);
-                                  });
+                    parallel_work(executor, rows_.blocks(), block_products, kLookupTaskProducts, 1, multiply);
                   });
   }
 

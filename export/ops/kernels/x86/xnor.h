@@ -40,7 +40,8 @@ class XnorRows {
       Simd::store_signs(signs + k / 8, Simd::load(x + k), Simd::load(threshold + k));
     }
     const int64_t rest = w_.inputs - k;
-    if (rest > 0) Simd::store_signs(signs + k / 8, Simd::load_first(x + k, rest), Simd::load_first(threshold + k, rest));
+    if (rest > 0)
+      Simd::store_signs(signs + k / 8, Simd::load_first(x + k, rest), Simd::load_first(threshold + k, rest));
   }
 
   /// y[r, o] = scale[o] * dot + addend[r, o] for outputs [begin, end), begin a multiple of kLanes. Rows of y have
@@ -143,8 +144,7 @@ class XnorRows {
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) {
         const Int sign = Simd::load_bytes(signs + r * sign_bytes() + offset);
-        totals[r][i] =
-            Simd::add_words(totals[r][i], Simd::sum_bytes(Simd::count_differing(weight, sign, low, high)));
+        totals[r][i] = Simd::add_words(totals[r][i], Simd::sum_bytes(Simd::count_differing(weight, sign, low, high)));
       }
     }
   }
