@@ -1,4 +1,4 @@
-"""A bad node is refused with a message that names the operator, what was found and what was expected; nothing crashes."""
+"""A bad node is refused with a message that names operator, what was found and what was expected; nothing crashes."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_a_missing_input_is_refused_when_the_model_is_loaded(operator):
 
 def test_an_instruction_set_that_does_not_exist_is_refused_by_name(monkeypatch):
     monkeypatch.setenv("EDGENET_ISA", "sse9")
-    with pytest.raises(Exception, match='EDGENET_ISA is "sse9".*scalar'):
+    with pytest.raises(Exception, match=r'EDGENET_ISA is "sse9".*scalar'):
         models.session(CALLS["XnorLinear"].model())
 
 

@@ -10,7 +10,7 @@ from tests.ops.test_operators import example_calls
 
 
 def newer_file() -> onnx.ModelProto:
-    """A file of operator set 2: an XnorLinear, whose function says y = 0, and an operator of tomorrow, which negates."""
+    """A file of operator set 2: an XnorLinear whose function says y = 0, and an operator of tomorrow, which negates."""
     model = example_calls()["XnorLinear"].model()
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid("edgenet", 2)]
     known = helper.make_function(
@@ -58,7 +58,7 @@ def test_the_library_tells_its_version_and_what_it_runs_on(isa):
     assert library.isas()[0] == "scalar"
 
 
-def test_a_recurrence_runs_inside_a_loop():
+def test_an_operator_runs_inside_a_scan():
     """Inside a Scan ONNX Runtime demands that an operator infer its outputs' shapes."""
     call = example_calls()["XnorLinear"]
     body = call.but().model().graph
