@@ -20,8 +20,8 @@ def load_folder(folder: Path, input_shape: tuple[int, ...] = (3, 64, 64)) -> Dat
 
     The split is stratified and depends on file names only: a fifth of each class, at least one image, is held out;
     `files` of the result says which went where. Images are scaled to `input_shape` (channels 1 or 3, height, width) by
-    their shorter side and cropped in the middle. Raises EdgenetError where there are no images, fewer than two classes, a
-    class that only the test has, or an image that can't be read; it names the file or folder.
+    their shorter side and cropped in the middle. Raises EdgenetError where there are no images, fewer than two
+    classes, a class that only the test has, or an image that can't be read; it names the file or folder.
     """
     if len(input_shape) != 3 or input_shape[0] not in (1, 3):
         raise EdgenetError(f"images have 1 or 3 channels, height and width; the network wants {tuple(input_shape)}")
