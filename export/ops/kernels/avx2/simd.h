@@ -13,7 +13,7 @@ struct Simd {
   using Int = __m256i;
   static constexpr int kLanes = 8;
 
-  // Shape of the look-up of kernels/x86/lookup.h.
+  // Shape of the look-up of kernels/x86/lookup.h. Only the lower kGroup * kFields / 2 bits of a half word are used.
   static constexpr int kGroup = 3;      ///< activations a table: vpermps picks one of 8 sums
   static constexpr int kFields = 10;    ///< table indices in a 32-bit word
   static constexpr int kVectors = 2;    ///< vectors of outputs a block
@@ -26,6 +26,11 @@ struct Simd {
   static void store(float* to, Float value) { _mm256_storeu_ps(to, value); }
   static Float load_first(const float* from, int64_t count) { return _mm256_maskload_ps(from, first(count)); }
   static void store_first(float* to, Float value, int64_t count) { _mm256_maskstore_ps(to, first(count), value); }
+  /// Computes value here: GCC 12 else moves additions past dozens of look-ups, whose results it then spills.
+  template <class Vector>
+  static void settle(Vector& value) {
+    __asm__("" : "+x"(value));
+  }
   static Float set(float value) { return _mm256_set1_ps(value); }
   static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
   static Float subtract(Float a, Float b) { return _mm256_sub_ps(a, b); }
@@ -55,7 +60,7 @@ struct Simd {
     return multiply_add(set(x[2]), sign2, multiply_add(set(x[1]), sign1, multiply(set(x[0]), sign0)));
   }
   static Int load_index(const uint32_t* from) { return _mm256_loadu_si256(reinterpret_cast<const Int*>(from)); }
-  static Int next_index(Int index) { return _mm256_srli_epi32(index, kGroup); }
+  static Int next_index(Int index) { return _mm256_mulhi_epu16(index, _mm256_set1_epi16(1 << (16 - kGroup))); }
   /// Every lane's table entry; the bits of an index above the lowest kGroup are ignored.
   static Float look_up(Int index, Float table) { return _mm256_permutevar8x32_ps(table, index); }
 

@@ -29,6 +29,11 @@ struct Simd {
   static void store(float* to, Float value) { _mm512_storeu_ps(to, value); }
   static Float load_first(const float* from, int64_t count) { return _mm512_maskz_loadu_ps(first(count), from); }
   static void store_first(float* to, Float value, int64_t count) { _mm512_mask_storeu_ps(to, first(count), value); }
+  /// Computes value here: GCC 12 else moves additions past dozens of look-ups, whose results it then spills.
+  template <class Vector>
+  static void settle(Vector& value) {
+    __asm__("" : "+v"(value));
+  }
   static Float set(float value) { return _mm512_set1_ps(value); }
   static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
   static Float subtract(Float a, Float b) { return _mm512_sub_ps(a, b); }
@@ -60,7 +65,7 @@ struct Simd {
     return multiply_add(set(x[3]), sign3, multiply_add(set(x[2]), sign2, pair));
   }
   static Int load_index(const uint32_t* from) { return _mm512_loadu_si512(from); }
-  static Int next_index(Int index) { return _mm512_srli_epi32(index, kGroup); }
+  static Int next_index(Int index) { return _mm512_mulhi_epu16(index, _mm512_set1_epi16(1 << (16 - kGroup))); }
   /// Every lane's table entry; the bits of an index above the lowest kGroup are ignored.
   static Float look_up(Int index, Float table) { return _mm512_permutexvar_ps(index, table); }
 

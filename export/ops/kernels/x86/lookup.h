@@ -38,7 +38,7 @@ class LookupWeights {
         run_words_(round_up(run_fields, Simd::kFields) / Simd::kFields),
         vector_words_(runs * run_words_ * Simd::kLanes),
         group_words_(padded_vectors() * vector_words_),
-        words_(groups * group_words_) {
+        words_(groups * group_words_ + 1) {
     for (int64_t group = 0; group < groups; ++group) {
       for (int64_t block = 0; block < blocks(); ++block) {
         fill_block(group * group_outputs + block * kBlock, block, runs, word_of,
@@ -58,25 +58,42 @@ class LookupWeights {
   void add(int64_t group, int64_t block, int64_t run, int64_t begin, int64_t end, int positions,
            const float* const* tables, int64_t offset, float* sums) const {
     const int vectors = block_vectors(block);
-    const Tile tile = kTiles[positions - 1][vectors == 4 ? 2 : vectors - 1];
-    const uint32_t* words = words_.data() + group * group_words_ + block * Simd::kVectors * vector_words_ +
-                            run * run_words_ * vectors * Simd::kLanes;
-    for (int64_t field = begin; field < end; field += kSegmentWords * Simd::kFields) {
-      tile(words + field / Simd::kFields * vectors * Simd::kLanes, smaller(kSegmentWords * Simd::kFields, end - field),
-           tables, offset + field * kEntries, sums);
-    }
+    add_segments(kTiles[positions - 1][vectors == 4 ? 2 : vectors - 1], vectors, block_words(group, block), run, begin,
+                 end, tables, offset, sums);
+  }
+
+  /// The same for one position and two blocks, the second of which is full: more sums in flight hide their latency.
+  void add_pair(int64_t group, int64_t block, int64_t run, int64_t begin, int64_t end, const float* table,
+                float* sums) const {
+    add_segments(add_fields<1, kWide, 2>, kWide, block_words(group, block), run, begin, end, &table, 0, sums);
   }
 
  private:
   using Float = typename Simd::Float;
   using Int = typename Simd::Int;
-  using Tile = void (*)(const uint32_t*, int64_t, const float* const*, int64_t, float*);
+  /// (words, words from block to block, fields, tables, offset, sums)
+  using Tile = void (*)(const uint32_t*, int64_t, int64_t, const float* const*, int64_t, float*);
+  static constexpr int64_t kHalf = Simd::kFields / 2;
   static constexpr int64_t kSegmentWords = 128 / Simd::kFields;
 
   /// 1, 2 or 4: the widths that tiles exist for.
   int block_vectors(int64_t block) const {
     const int64_t vectors = (block_outputs(block) + Simd::kLanes - 1) / Simd::kLanes;
     return static_cast<int>(vectors == 3 ? 4 : vectors);
+  }
+
+  const uint32_t* block_words(int64_t group, int64_t block) const {
+    return words_.data() + group * group_words_ + block * Simd::kVectors * vector_words_;
+  }
+
+  void add_segments(Tile tile, int vectors, const uint32_t* block, int64_t run, int64_t begin, int64_t end,
+                    const float* const* tables, int64_t offset, float* sums) const {
+    constexpr int64_t kSegment = kSegmentWords * Simd::kFields;
+    const uint32_t* words = block + run * run_words_ * vectors * Simd::kLanes;
+    for (int64_t field = begin; field < end; field += kSegment) {
+      tile(words + field / Simd::kFields * vectors * Simd::kLanes, Simd::kVectors * vector_words_,
+           smaller(kSegment, end - field), tables, offset + field * kEntries, sums);
+    }
   }
 
   int64_t padded_vectors() const { return (blocks() - 1) * Simd::kVectors + block_vectors(blocks() - 1); }
@@ -89,61 +106,83 @@ class LookupWeights {
         const int64_t field = word * Simd::kFields;
         const int64_t count = smaller(Simd::kFields, run_fields_ - field);
         for (int64_t lane = 0; lane < lanes; ++lane) {
-          *words++ = lane < block_outputs(block) ? word_of(first_output + lane, run, field, count) : 0;
+          *words++ = lane < block_outputs(block) ? word_of_halves(first_output + lane, run, field, count, word_of) : 0;
         }
       }
     }
   }
 
-  template <int kPositions, int kVectors>
-  static void add_fields(const uint32_t* words, int64_t fields, const float* const* tables, int64_t offset,
-                         float* sums) {
+  template <class WordOf>
+  static uint32_t word_of_halves(int64_t output, int64_t run, int64_t field, int64_t count, const WordOf& word_of) {
+    const uint32_t low = word_of(output, run, field, smaller(count, kHalf));
+    return count <= kHalf ? low : low | word_of(output, run, field + kHalf, count - kHalf) << 16;
+  }
+
+  template <int kPositions, int kVectors, int kBlocks = 1>
+  static void add_fields(const uint32_t* words, int64_t block_stride, int64_t fields, const float* const* tables,
+                         int64_t offset, float* sums) {
+    constexpr int kSums = kVectors * kBlocks;
     const float* table[kPositions];
-    Float sum[kPositions][kVectors];
+    Float sum[kPositions][kSums];
 #pragma GCC unroll 8
     for (int p = 0; p < kPositions; ++p) {
       table[p] = tables[p] + offset;
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[p][v] = Simd::set(0);
+#pragma GCC unroll 8
+      for (int v = 0; v < kSums; ++v) sum[p][v] = Simd::set(0);
     }
-    Int index[kVectors];
+    Int index[kSums];
     for (; fields >= Simd::kFields; fields -= Simd::kFields) {
-      load_indices(words, index);
-#pragma GCC unroll 10
-      for (int field = 0; field < Simd::kFields; ++field) add_field(table, field, index, sum);
+      load_indices<kVectors>(words, block_stride, index);
+#pragma GCC unroll 8
+      for (int field = 0; field < kHalf; ++field) add_field(table, field, index, sum);
+      load_indices<kVectors>(second_half(words), block_stride, index);
+#pragma GCC unroll 8
+      for (int field = kHalf; field < Simd::kFields; ++field) add_field(table, field, index, sum);
       words += kVectors * Simd::kLanes;
 #pragma GCC unroll 8
       for (int p = 0; p < kPositions; ++p) table[p] += Simd::kFields * kEntries;
     }
-    if (fields > 0) load_indices(words, index);
-    for (int64_t field = 0; field < fields; ++field) add_field(table, field, index, sum);
+    for (int64_t first = 0; first < fields; first += kHalf) {
+      load_indices<kVectors>(first == 0 ? words : second_half(words), block_stride, index);
+      for (int64_t field = first; field < smaller(fields, first + kHalf); ++field) add_field(table, field, index, sum);
+    }
 #pragma GCC unroll 8
     for (int p = 0; p < kPositions; ++p) {
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kSums; ++v) {
         float* to = sums + p * kBlock + v * Simd::kLanes;
         Simd::store(to, Simd::add(Simd::load(to), sum[p][v]));
       }
     }
   }
 
-  template <int kVectors>
-  static inline void load_indices(const uint32_t* words, Int (&index)[kVectors]) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) index[v] = Simd::load_index(words + v * Simd::kLanes);
+  /// The words from their upper halves on: only the lowest bits of an index count.
+  static const uint32_t* second_half(const uint32_t* words) {
+    return reinterpret_cast<const uint32_t*>(reinterpret_cast<const uint8_t*>(words) + 2);
   }
 
-  template <int kPositions, int kVectors>
-  static inline void add_field(const float* const (&table)[kPositions], int64_t field, Int (&index)[kVectors],
-                               Float (&sum)[kPositions][kVectors]) {
+  template <int kVectors, int kSums>
+  static inline void load_indices(const uint32_t* words, int64_t block_stride, Int (&index)[kSums]) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kSums; ++v) {
+      index[v] = Simd::load_index(words + v / kVectors * block_stride + v % kVectors * Simd::kLanes);
+    }
+  }
+
+  template <int kPositions, int kSums>
+  static inline void add_field(const float* const (&table)[kPositions], int64_t field, Int (&index)[kSums],
+                               Float (&sum)[kPositions][kSums]) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPositions; ++p) {
       const Float entries = Simd::load(table[p] + field * kEntries);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[p][v] = Simd::add(sum[p][v], Simd::look_up(index[v], entries));
+#pragma GCC unroll 8
+      for (int v = 0; v < kSums; ++v) {
+        sum[p][v] = Simd::add(sum[p][v], Simd::look_up(index[v], entries));
+        Simd::settle(sum[p][v]);
+      }
     }
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) index[v] = Simd::next_index(index[v]);
+#pragma GCC unroll 8
+    for (int v = 0; v < kSums; ++v) index[v] = Simd::next_index(index[v]);
   }
 
   static constexpr int kWide = Simd::kVectors;

@@ -45,24 +45,35 @@ class LookupRows {
            int64_t addend_stride, float* y) const {
     const float* row_tables[Simd::kPositions];
     for (int r = 0; r < rows; ++r) row_tables[r] = tables + r * table_floats();
-    for (int64_t block = begin; block < end; ++block) {
+    for (int64_t block = begin; block < end;) {
       alignas(64) float sums[Simd::kPositions * Weights::kBlock] = {};
-      weights_.add(0, block, 0, 0, fields(), rows, row_tables, 0, sums);
-      const int64_t first = block * Weights::kBlock;
-      for (int r = 0; r < rows; ++r) {
-        for (int64_t i = 0; i < weights_.block_outputs(block); i += Simd::kLanes) {
-          const int64_t o = first + i;
-          const int64_t count = smaller(Simd::kLanes, outputs_ - o);
-          const auto sum = Simd::load(sums + r * Weights::kBlock + i);
-          const auto start = Simd::load_first(addend + r * addend_stride + o, count);
-          Simd::store_first(y + r * outputs_ + o, Simd::multiply_add(Simd::load_first(scale + o, count), sum, start),
-                            count);
-        }
+      const bool pair = rows == 1 && block + 1 < end && weights_.block_outputs(block + 1) == Weights::kBlock;
+      if (pair) {
+        weights_.add_pair(0, block, 0, 0, fields(), tables, sums);
+      } else {
+        weights_.add(0, block, 0, 0, fields(), rows, row_tables, 0, sums);
       }
+      const int64_t first = block * Weights::kBlock;
+      const int64_t count = pair ? 2 * Weights::kBlock : weights_.block_outputs(block);
+      for (int r = 0; r < rows; ++r) {
+        finish(sums + r * Weights::kBlock, first, count, scale, addend + r * addend_stride, y + r * outputs_);
+      }
+      block += pair ? 2 : 1;
     }
   }
 
  private:
+  static void finish(const float* sums, int64_t first, int64_t count, const float* scale, const float* addend,
+                     float* y) {
+    for (int64_t i = 0; i < count; i += Simd::kLanes) {
+      const int64_t o = first + i;
+      const int64_t lanes = smaller(Simd::kLanes, count - i);
+      const auto start = Simd::load_first(addend + o, lanes);
+      const auto sum = Simd::multiply_add(Simd::load_first(scale + o, lanes), Simd::load(sums + i), start);
+      Simd::store_first(y + o, sum, lanes);
+    }
+  }
+
   int64_t fields() const { return (inputs_ + Simd::kGroup - 1) / Simd::kGroup; }
 
   int64_t outputs_, inputs_;

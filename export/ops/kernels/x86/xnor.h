@@ -120,6 +120,7 @@ class XnorRows {
           for (int r = 0; r < kRows; ++r) {
             const Int sign = Simd::load_bytes(signs + r * sign_bytes() + chunk * Simd::kBytes);
             counts[r][i] = Simd::add_bytes(counts[r][i], Simd::count_differing(weight, sign, all, all));
+            Simd::settle(counts[r][i]);
           }
         }
       }
