@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from edgenet.bench import statistics
-from edgenet.bench.rounds import Track
+from edgenet.bench.rounds import Track, pair
 from edgenet.bench.targets import Target
 from edgenet.errors import EdgenetError
 
@@ -82,8 +82,8 @@ def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: flo
     row["throughput_per_s"] = 1e3 * row["input"][0] / summary["mean"]
     flags = row["flags"]
     if not track.usable:
-        reason = f", for example {track.reasons[0]}" if track.reasons else ""
-        flags.append(f"disturbed: only {len(track.clean)} of {len(track.rounds)} rounds were quiet{reason}")
+        reason = next((f", for example {reason}" for reason in track.disturbances if reason), "")
+        flags.append(f"disturbed: only {len(track.clean)} of {len(track.blocks)} rounds were quiet{reason}")
     if len(times) < min_runs:
         flags.append(f"too few runs: {len(times)} of {min_runs}")
     third = len(track.clean) // 3
@@ -97,12 +97,13 @@ def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: flo
 def add_comparison(row: dict[str, Any], track: Track, full: dict[str, Any], full_track: Track) -> None:
     """Add speedup, size ratio and loss over the full-precision row of the same run."""
     row["size_ratio"] = {"over": "full", "value": full["file_bytes"] / row["file_bytes"]}
-    ratio = statistics.paired_ratio(full_track.medians, track.medians)
-    if ratio:
-        middle, low, high = ratio
-        row["speedup"] = {"over": "full", "median": middle, "low": low, "high": high}
-        if (high - low) / 2 > _WIDE_INTERVAL * middle:
-            row["flags"].append(f"wide interval: the speedup lies between {low:.2f} and {high:.2f}")
+    pairs = pair(full_track, track)
+    middle, low, high = statistics.paired_ratio(pairs.first, pairs.second)
+    row["speedup"] = {"over": "full", "median": middle, "low": low, "high": high}
+    if not pairs.usable and track.usable:
+        row["flags"].append(f"disturbed: in only {pairs.clean} of {pairs.rounds} rounds were this and full both quiet")
+    if (high - low) / 2 > _WIDE_INTERVAL * middle:
+        row["flags"].append(f"wide interval: the speedup lies between {low:.2f} and {high:.2f}")
     if row["accuracy"] and full["accuracy"]:
         row["accuracy"]["loss_vs_full"] = full["accuracy"]["value"] - row["accuracy"]["value"]
 

@@ -18,15 +18,17 @@ _PATIENCE = 3
 
 @dataclass
 class Track:
-    """What one model measured, round by round; None where a block was disturbed."""
+    """What one model measured, a block a round."""
 
-    rounds: list[list[float] | None] = field(default_factory=list)
-    disturbed: list[list[float]] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
+    blocks: list[list[float]] = field(default_factory=list)
+    """Latencies in milliseconds."""
+    disturbances: list[str | None] = field(default_factory=list)
+    """What disturbed each block, None where nothing did."""
 
     @property
     def clean(self) -> list[list[float]]:
-        return [times for times in self.rounds if times is not None]
+        """The blocks that nothing disturbed."""
+        return [block for block, reason in zip(self.blocks, self.disturbances, strict=True) if reason is None]
 
     @property
     def usable(self) -> bool:
@@ -36,22 +38,38 @@ class Track:
     @property
     def times_ms(self) -> list[float]:
         """Latencies of the undisturbed blocks; of all where too few were undisturbed."""
-        blocks = self.clean if self.usable else self.clean + self.disturbed
-        return [time for block in blocks for time in block]
+        return [time for block in (self.clean if self.usable else self.blocks) for time in block]
 
-    @property
-    def medians(self) -> list[float | None]:
-        return [None if times is None else median(times) for times in self.rounds]
-
-    def add(self, times: list[float], reason: str | None) -> None:
-        self.rounds.append(None if reason else times)
-        if reason:
-            self.disturbed.append(times)
-            self.reasons.append(reason)
+    def add(self, times_ms: list[float], disturbance: str | None) -> None:
+        self.blocks.append(times_ms)
+        self.disturbances.append(disturbance)
 
     def enough(self, min_runs: int, min_seconds: float) -> bool:
         times = [time for block in self.clean for time in block]
         return self.usable and len(times) >= min_runs and sum(times) >= min_seconds * 1e3
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Medians of two models, round by round; those rounds in which both were undisturbed, or all if these are few."""
+
+    first: list[float]
+    second: list[float]
+    clean: int
+    rounds: int
+
+    @property
+    def usable(self) -> bool:
+        """Whether enough rounds were undisturbed for both."""
+        return self.clean >= MIN_ROUNDS
+
+
+def pair(first: Track, second: Track) -> Pairs:
+    """Bring two models' rounds together."""
+    both = [a is None and b is None for a, b in zip(first.disturbances, second.disturbances, strict=True)]
+    keep = both if sum(both) >= MIN_ROUNDS else [True] * len(both)
+    medians = [[median(b) for b, kept in zip(track.blocks, keep, strict=True) if kept] for track in (first, second)]
+    return Pairs(medians[0], medians[1], sum(both), len(both))
 
 
 def measure(
@@ -89,9 +107,9 @@ def measure(
             if number + 1 >= needed and all(track.enough(min_runs, min_seconds) for track in tracks):
                 break
     except KeyboardInterrupt:
-        rounds = min(len(track.rounds) for track in tracks)
+        rounds = min(len(track.blocks) for track in tracks)
         if rounds == 0:
             raise
         for track in tracks:
-            del track.rounds[rounds:]
+            del track.blocks[rounds:], track.disturbances[rounds:]
     return tracks

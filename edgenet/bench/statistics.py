@@ -30,16 +30,12 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[
     return float(np.median(sample)), float(low), float(high)
 
 
-def paired_ratio(
-    numerators: Sequence[float | None], denominators: Sequence[float | None]
-) -> tuple[float, float, float] | None:
-    """Return the median of numerator / denominator over the rounds that have both, with its 95 % interval.
+def paired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> tuple[float, float, float]:
+    """Return the median of numerator / denominator, round by round, with its 95 % interval.
 
-    Pairing within a round cancels what drifts slower than a round does. None where no round has both.
+    Pairing within a round cancels what drifts slower than a round does.
     """
-    pairs = zip(numerators, denominators, strict=True)
-    ratios = [above / below for above, below in pairs if above is not None and below is not None]
-    return median_interval(ratios) if ratios else None
+    return median_interval([above / below for above, below in zip(numerators, denominators, strict=True)])
 
 
 def proportion_interval(value: float, samples: int) -> tuple[float, float]:

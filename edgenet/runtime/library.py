@@ -13,7 +13,7 @@ FILE_NAME = "libedgenet_ops.so"
 ENVIRONMENT_VARIABLE = "EDGENET_LIBRARY"
 OLDEST_ONNXRUNTIME = (1, 18)
 
-_HOW_TO_GET_IT = (
+HOW_TO_GET_IT = (
     "install a C++ compiler (Debian: apt-get install g++) and install edgenet again from source "
     "(pip install --force-reinstall --no-deps --no-cache-dir edgenet, or pip install . in a clone)"
 )
@@ -121,10 +121,10 @@ def why_portable() -> str | None:
     """Return one sentence on why files run their own functions here and how to get native kernels; None if native."""
     path = find()
     if path is None:
-        return f"The portable path runs because this installation has no operator library; to get it, {_HOW_TO_GET_IT}."
+        return f"The portable path runs because this installation has no operator library; to get it, {HOW_TO_GET_IT}."
     opened = _open(path)
     if isinstance(opened, OSError):
-        return f"The portable path runs because {path} cannot be loaded ({opened}); to mend that, {_HOW_TO_GET_IT}."
+        return f"The portable path runs because {path} cannot be loaded ({opened}); to mend that, {HOW_TO_GET_IT}."
     if _onnxruntime_version() < OLDEST_ONNXRUNTIME:
         return (
             f"The portable path runs because ONNX Runtime {onnxruntime.__version__} is older than "

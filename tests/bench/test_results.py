@@ -110,6 +110,21 @@ def test_an_uncertain_speedup_is_flagged() -> None:
     assert line["flags"][0].startswith("wide interval")
 
 
+def test_a_speedup_comes_from_the_rounds_in_which_both_were_quiet() -> None:
+    line = row("xnor")
+    full = track([[100.0]] * 3 + [[4.0]] * 10, disturbed=3)
+    results.add_comparison(line, track([[1.0]] * 13), row("full"), full)
+    assert line["speedup"] == {"over": "full", "median": 4, "low": 4, "high": 4}
+    assert line["flags"] == []
+
+
+def test_a_speedup_without_enough_quiet_rounds_is_there_but_flagged() -> None:
+    line = row("xnor")
+    results.add_comparison(line, track([[1.0]] * 12), row("full"), track([[4.0]] * 12, disturbed=6))
+    assert line["speedup"]["median"] == 4
+    assert line["flags"] == ["disturbed: in only 6 of 12 rounds were this and full both quiet"]
+
+
 def test_work_beside_ours_on_the_core_is_noticed() -> None:
     meter = DisturbanceMeter(quiet_cores(1), threads=1)
     meter.start()

@@ -41,11 +41,6 @@ def test_pairing_cancels_drift_that_hits_both() -> None:
     assert ratio == pytest.approx((4, 4, 4))
 
 
-def test_rounds_in_which_either_was_disturbed_do_not_count() -> None:
-    assert statistics.paired_ratio([4.0, None, 6.0, 8.0], [2.0, 1.0, None, 4.0]) == (2, 2, 2)
-    assert statistics.paired_ratio([None, 1.0], [1.0, None]) is None
-
-
 def test_a_fraction_of_few_samples_has_a_wide_interval() -> None:
     low, high = statistics.proportion_interval(0.9, 10)
     assert (low, high) == pytest.approx((0.596, 0.982), abs=1e-3)

@@ -1,0 +1,9 @@
+"""Results for people: terminal tables, Markdown, the plot of accuracy against operations. Never imports torch."""
+
+from edgenet.report.comparison import comparison_table
+from edgenet.report.inspection import inspection_table
+from edgenet.report.markdown import markdown
+from edgenet.report.plot import plot
+from edgenet.report.table import table
+
+__all__ = ["comparison_table", "inspection_table", "markdown", "plot", "table"]

@@ -1,0 +1,116 @@
+"""How a row's figures are written; the same in terminal and Markdown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgenet.runtime.library import HOW_TO_GET_IT
+
+NOTHING = "-"
+HEADINGS = ("scheme", "path", "size", "smaller", "memory", "latency", "faster", "accuracy", "loss")
+EXPLANATION = (
+    "size: of the file; memory: the highest resident set while loading and running, above a process that has only "
+    "imported ONNX Runtime; latency: median; faster: over full, median of paired rounds with its 95 % interval; "
+    "loss: points of accuracy below full."
+)
+
+
+def size(count: float | None) -> str:
+    """Write a number of bytes with three digits and a decimal unit."""
+    if count is None:
+        return NOTHING
+    for unit in ("B", "kB", "MB"):
+        if abs(count) < 999.5:
+            return f"{_three_digits(count)} {unit}"
+        count /= 1000
+    return f"{_three_digits(count)} GB"
+
+
+def count(number: float | None) -> str:
+    """Write a large number with three digits and k, M, G."""
+    if number is None:
+        return NOTHING
+    for unit in ("", "k", "M", "G"):
+        if abs(number) < 999.5:
+            return f"{_three_digits(number)} {unit}".rstrip()
+        number /= 1000
+    return f"{_three_digits(number)} T"
+
+
+def milliseconds(value: float | None) -> str:
+    """Write a time in ms, or in µs where it is short."""
+    if value is None:
+        return NOTHING
+    return f"{_three_digits(value)} ms" if value >= 0.1 else f"{_three_digits(value * 1e3)} µs"
+
+
+def factor(value: float | None) -> str:
+    """Write a ratio, as in 3.62x."""
+    return NOTHING if value is None else f"{_three_digits(value, whole=False)}x"
+
+
+def row(result: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a row's cells, one for each of HEADINGS; a row that is not valid has a mark that its note explains."""
+    latency, speedup, accuracy = (result[key] or {} for key in ("latency_ms", "speedup", "accuracy"))
+    ratio = (result["size_ratio"] or {}).get("value")
+    memory = [value for value in (result["rss_load_peak_bytes"], result["rss_run_bytes"]) if value is not None]
+    interval = f" {speedup['low']:.2f}–{speedup['high']:.2f}" if speedup else ""
+    loss = accuracy.get("loss_vs_full")
+    return (
+        (result["scheme"] or NOTHING) + ("" if result["valid"] else " !"),
+        result["path"] or NOTHING,
+        size(result["file_bytes"]),
+        factor(ratio),
+        size(max(memory) if memory else None),
+        milliseconds(latency.get("p50")),
+        (f"{speedup['median']:.2f}x" if speedup else NOTHING) + interval,
+        f"{100 * accuracy['value']:.1f} %" if accuracy else NOTHING,
+        f"{100 * loss + 0.0:.1f}" if loss is not None else NOTHING,
+    )
+
+
+def title(rows: Sequence[Mapping[str, Any]], environment: Mapping[str, Any]) -> str:
+    """Say which network, on which data, at which input, where."""
+    first = rows[0]
+    shape = "x".join(map(str, first["input"] or []))
+    data = f" on {first['data']}" if first["data"] else ""
+    return f"{first['model']}{data}, input {shape}, {first['device']}: {environment_line(environment)}"
+
+
+def environment_line(environment: Mapping[str, Any]) -> str:
+    """Return the environment's stamp as one line."""
+    threads = environment.get("threads")
+    parts = [
+        environment.get("cpu"),
+        environment.get("isa"),
+        f"{threads} thread{'s' if threads != 1 else ''}" if threads else None,
+        f"ONNX Runtime {environment.get('onnxruntime')}",
+        f"edgenet {environment.get('edgenet')}",
+    ]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def networks(result: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
+    """Return the rows by device, network and input, in the order of the result."""
+    groups: dict[tuple[object, ...], list[Mapping[str, Any]]] = {}
+    for line in result["rows"]:
+        groups.setdefault((line["device"], line["model"], tuple(line["input"] or [])), []).append(line)
+    return list(groups.values())
+
+
+def notes(result: Mapping[str, Any]) -> list[str]:
+    """Return what a reader must know beside the figures: doubts, and why native kernels did not run."""
+    found: list[str] = []
+    for line in result["rows"]:
+        name = " ".join(str(line[key]) for key in ("model", "scheme", "path") if line[key])
+        found.extend(f"! {name}: {flag}." for flag in line["flags"])
+    for device, environment in result["environments"].items():
+        paths = {line["path"] for line in result["rows"] if line["device"] == device}
+        if "portable" in paths and "native" not in paths and not environment.get("operators"):
+            found.append(f"The portable path ran on {device}, without operator library; to get it, {HOW_TO_GET_IT}.")
+    return found
+
+
+def _three_digits(value: float, whole: bool = True) -> str:
+    if abs(value) >= 99.95 or (whole and value == int(value)):
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"

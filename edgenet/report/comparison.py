@@ -1,0 +1,60 @@
+"""Two results side by side."""
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from edgenet.bench.comparison import Change, Comparison
+from edgenet.report import cells
+
+_FIGURES = {
+    "file_bytes": "size",
+    "rss_load_peak_bytes": "load memory",
+    "latency_ms.p50": "latency",
+    "speedup": "faster than full",
+    "accuracy": "accuracy",
+}
+_STYLES = {"better": "green", "worse": "red", "same": "dim", "unclear": "yellow"}
+_NOTE = (
+    "Intervals are 95 %. Latencies of two results were not measured in turns: trust the speedups over full more. "
+    "unclear: the interval includes no change."
+)
+
+
+def comparison_table(comparison: Comparison, first: str, second: str) -> Group:
+    """Return the comparison as a table; `first` and `second` name the two results."""
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("row")
+    grid.add_column("figure", no_wrap=True)
+    for name in (first, second):
+        grid.add_column(name, justify="right", overflow="fold")
+    grid.add_column("second / first", justify="right", min_width=9)
+    grid.add_column("", no_wrap=True, min_width=7)
+    for row in comparison.rows:
+        if row.only_in:
+            grid.add_row(row.label, f"only in {first if row.only_in == 'first' else second}", *[""] * 4, style="yellow")
+        for number, change in enumerate(row.changes):
+            label = row.label if number == 0 else ""
+            values = (_written(change, value) for value in (change.first, change.second))
+            verdict = Text(change.verdict, style=_STYLES[change.verdict])
+            grid.add_row(label, _FIGURES[change.figure], *values, _ratio(change), verdict)
+    other = [Text(f"Measured elsewhere: {line}.", style="yellow") for line in comparison.environment]
+    return Group(grid, *other, Text(_NOTE, style="dim"))
+
+
+def _written(change: Change, value: float | None) -> str:
+    if value is None:
+        return cells.NOTHING
+    if change.figure.endswith("bytes"):
+        return cells.size(value)
+    if change.figure == "accuracy":
+        return f"{100 * value:.1f} %"
+    return cells.milliseconds(value) if change.figure.startswith("latency") else cells.factor(value)
+
+
+def _ratio(change: Change) -> str:
+    if change.ratio is None:
+        return cells.NOTHING
+    interval = f" {change.low:.2f}–{change.high:.2f}" if change.low is not None else ""
+    return f"{change.ratio:.2f}{interval}"

@@ -1,0 +1,130 @@
+"""Accuracy against operations, circle area = file size."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgenet.errors import EdgenetError
+from edgenet.report import cells
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+_COLOURS = {"full": "#4c72b0", "bwn": "#dd8452", "xnor": "#55a868"}
+_OTHER = "#8c8c8c"
+# Points squared: the largest file's circle, and the least that can still be seen.
+_LARGEST, _SMALLEST = 3000.0, 12.0
+# Where a label may stand, in radii from its circle's centre: (x, y, horizontal and vertical alignment).
+_PLACES = [
+    (1, 0, "left", "center"), (-1, 0, "right", "center"), (0, 1, "center", "bottom"), (0, -1, "center", "top"),
+    (0.7, 0.7, "left", "bottom"), (0.7, -0.7, "left", "top"), (-0.7, 0.7, "right", "bottom"),
+    (-0.7, -0.7, "right", "top"),
+]  # fmt: skip
+
+
+def plot(result: Mapping[str, Any], path: str | Path) -> None:
+    """Draw accuracy (percent) against operations (multiply-adds + binary multiply-adds / 64, logarithmic) as a PNG.
+
+    A file is one circle, however many paths it was measured on.
+
+    Raises:
+        EdgenetError: matplotlib is missing, or no row has both accuracy and operations.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise EdgenetError("Plots need matplotlib; get it with pip install 'edgenet[plot]'.") from error
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = _files(result)
+    if not rows:
+        raise EdgenetError("There is nothing to plot: no row has an accuracy and a count of operations.")
+    with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        largest = max(row["file_bytes"] for row in rows)
+        areas = [max(_LARGEST * row["file_bytes"] / largest, _SMALLEST) for row in rows]
+        for row, area in zip(rows, areas, strict=True):
+            axes.scatter(
+                row["operations"], 100 * row["accuracy"]["value"], s=area, alpha=0.75, linewidth=0.8,
+                color=_COLOURS.get(row["scheme"], _OTHER), edgecolor="white",
+            )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_xlabel("operations = multiply-adds + binary multiply-adds / 64")
+        axes.set_ylabel(f"{rows[0]['accuracy']['metric']} accuracy, %")
+        axes.set_title("Accuracy against operations; a circle's area is its file's size", fontsize=11, loc="left")
+        axes.grid(alpha=0.25, which="both")
+        _widen(axes)
+        canvas.draw()
+        _label(axes, rows, areas, several=len({row["model"] for row in rows}) > 1)
+        figure.savefig(path)
+
+
+def _files(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return one row a file, largest first, so that a small circle lies upon a large one."""
+    files: dict[tuple[object, ...], Mapping[str, Any]] = {}
+    for row in result["rows"]:
+        if row["accuracy"] and row["operations"]:
+            files.setdefault((row["device"], row["model"], row["file"]), row)
+    return sorted(files.values(), key=lambda row: -row["file_bytes"])
+
+
+def _widen(axes: "Axes") -> None:
+    low, high = axes.get_xlim()
+    spread = max((high / low) ** 0.25, 1.6)
+    axes.set_xlim(low / spread, high * spread)
+    low, high = axes.get_ylim()
+    margin = max(0.3 * (high - low), 0.5)
+    axes.set_ylim(low - margin, high + margin)
+
+
+def _label(axes: "Axes", rows: list[Mapping[str, Any]], areas: list[float], several: bool) -> None:
+    """Write each circle's name where it covers neither a circle nor another name; small circles choose first."""
+    from matplotlib.transforms import Bbox
+
+    renderer = axes.figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    pixels = axes.figure.dpi / 72
+    circles = []
+    for row, area in zip(rows, areas, strict=True):
+        x, y = axes.transData.transform((row["operations"], 100 * row["accuracy"]["value"]))
+        radius = (area / 3.14159) ** 0.5 * pixels
+        circles.append((x, y, radius, Bbox.from_extents(x - radius, y - radius, x + radius, y + radius)))
+    taken: list[Bbox] = []
+    for (x, y, radius, own), row in reversed(list(zip(circles, rows, strict=True))):
+        name = f"{row['model']} {row['scheme']}" if several else str(row["scheme"])
+        text = axes.annotate(f"{name}, {cells.size(row['file_bytes'])}", (0, 0), xycoords="figure pixels")
+        text.set_in_layout(False)
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
+        obstacles = taken + [box for *_, box in circles if box is not own]
+        best = None
+        for across, up, horizontal, vertical in _PLACES:
+            position = (x + across * (radius + 4 * pixels), y + up * (radius + 4 * pixels))
+            text.set(horizontalalignment=horizontal, verticalalignment=vertical, position=position)
+            box = text.get_window_extent(renderer)
+            covered = _covered(box, obstacles) + _outside(box, axes.bbox)
+            if best is None or covered < best[0]:
+                best = (covered, horizontal, vertical, position, box)
+        assert best is not None
+        _, horizontal, vertical, position, box = best
+        text.set(horizontalalignment=horizontal, verticalalignment=vertical, position=position)
+        taken.append(box)
+
+
+def _covered(box: "Bbox", others: "list[Bbox]") -> float:
+    """Return the area, in square pixels, in which a box lies upon others."""
+    total = 0.0
+    for other in others:
+        width = min(box.x1, other.x1) - max(box.x0, other.x0)
+        height = min(box.y1, other.y1) - max(box.y0, other.y0)
+        total += max(width, 0.0) * max(height, 0.0)
+    return total
+
+
+def _outside(box: "Bbox", frame: "Bbox") -> float:
+    inside = max(min(box.x1, frame.x1) - max(box.x0, frame.x0), 0) * max(
+        min(box.y1, frame.y1) - max(box.y0, frame.y0), 0
+    )
+    return float(box.width * box.height - inside)
