@@ -29,7 +29,7 @@ const KernelSet scalar_kernels = {
 #if defined(__x86_64__)
 const KernelSet avx2_kernels = {
     "avx2",
-    scalar::make_xnor_conv2d,
+    avx2::make_xnor_conv2d,
     avx2::make_bwn_conv2d,
     avx2::make_xnor_linear,
     avx2::make_bwn_linear,
@@ -39,7 +39,7 @@ const KernelSet avx2_kernels = {
 
 const KernelSet avx512_kernels = {
     "avx512",
-    scalar::make_xnor_conv2d,
+    avx512::make_xnor_conv2d,
     avx512::make_bwn_conv2d,
     avx512::make_xnor_linear,
     avx512::make_bwn_linear,

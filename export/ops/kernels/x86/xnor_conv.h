@@ -37,7 +37,7 @@ class XnorConv2d final : public ConvKernel {
     layout.fill_valid(w_.group_channels, scratch.valid);
     parallel_for(executor, units * layout.quads, [&](int64_t index) {
       pack_quad<Isa>(layout, w_, operands, index / layout.quads, index % layout.quads,
-                     scratch.signs + index / layout.quads * layout.unit_bytes);
+                     scratch.signs + index * layout.quad_bytes);
     });
     parallel_for(executor, units * weights_.blocks(), [&](int64_t index) {
       convolve_block(layout, operands, scratch, index / weights_.blocks(), index % weights_.blocks());
@@ -87,6 +87,14 @@ class XnorConv2d final : public ConvKernel {
   int64_t group_outputs_;
   XnorConvWeights weights_;
 };
+
+/// The kernel, or the scalar one where a 16-bit counter could overflow.
+template <class Isa>
+std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
+  const int64_t row_inputs = weights.group_channels * weights.kernel_height * weights.kernel_width;
+  if (row_inputs > 0xffff) return scalar::make_xnor_conv2d(weights);
+  return std::make_unique<XnorConv2d<Isa>>(weights);
+}
 
 }  // namespace
 }  // namespace edgenet::x86

@@ -1,0 +1,60 @@
+#include "kernels/x86/xnor_conv.h"
+
+#include "kernels/avx512/avx512.h"
+#include "kernels/x86/xnor_conv_256.h"
+#include "kernels/x86/xnor_conv_512.h"
+
+namespace edgenet::avx512 {
+
+namespace {
+
+struct Isa {
+  static constexpr int64_t kBytes = x86::Bytes512::kBytes;
+
+  /// Convolves as many lanes as suit, at most `lanes`, and returns how many. Half a vector costs half on CPUs that
+  /// compute 512 bits in two halves, and as much as a whole one elsewhere.
+  static int64_t convolve_lanes(const x86::BlockTask& task, int64_t lane, int64_t lanes) {
+    if (lanes > 96) return convolve<x86::LaneBlock<x86::Bytes512, 4, 2>>(task, lane, lanes);
+    if (lanes > 32) return convolve<x86::LaneBlock<x86::Bytes512, 4, 1>>(task, lane, lanes);
+    return convolve<x86::LaneBlock<x86::Bytes256, 4, 1>>(task, lane, lanes);
+  }
+
+  /// to[i] = the signs of position offset + i of the 4 channels, for i < count and up to 15 beyond.
+  static void binarize(const float* const (&x)[kQuad], const float (&threshold)[kQuad], int64_t offset, int64_t count,
+                       uint8_t* to) {
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) store_signs(x, threshold, offset + i, 0xffff, to + i);
+    if (i < count) store_signs(x, threshold, offset + i, static_cast<__mmask16>((1u << (count - i)) - 1), to + i);
+  }
+
+  /// to[i] = from[2 * i] for i < 32.
+  static void copy_even_bytes(const uint8_t* from, uint8_t* to) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi16_epi8(_mm512_loadu_si512(from)));
+  }
+
+ private:
+  template <class Block>
+  static int64_t convolve(const x86::BlockTask& task, int64_t lane, int64_t lanes) {
+    const int64_t count = x86::smaller(lanes, Block::kLanes);
+    Block::convolve(task, 0, lane, count);
+    return count;
+  }
+
+  static void store_signs(const float* const (&x)[kQuad], const float (&threshold)[kQuad], int64_t at, __mmask16 lanes,
+                          uint8_t* to) {
+    __m512i signs = _mm512_setzero_si512();
+#pragma GCC unroll 4
+    for (int channel = 0; channel < kQuad; ++channel) {
+      const __m512 values = _mm512_maskz_loadu_ps(lanes, x[channel] + at);
+      const __mmask16 met = _mm512_cmp_ps_mask(values, _mm512_set1_ps(threshold[channel]), _CMP_GE_OQ);
+      signs = _mm512_mask_or_epi32(signs, met, signs, _mm512_set1_epi32(1 << channel));
+    }
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(signs));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) { return x86::make_xnor_conv2d<Isa>(weights); }
+
+}  // namespace edgenet::avx512

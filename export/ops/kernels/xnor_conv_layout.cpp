@@ -1,0 +1,153 @@
+#include "kernels/xnor_conv_layout.h"
+
+#include <algorithm>
+
+namespace edgenet {
+
+namespace {
+
+struct CountTable {
+  alignas(64) uint8_t rows[256][16];
+
+  constexpr CountTable() : rows() {
+    for (int weights = 0; weights < 256; ++weights) {
+      for (int signs = 0; signs < 16; ++signs) {
+        rows[weights][signs] =
+            static_cast<uint8_t>(bits_set((weights & 15) ^ signs) | bits_set((weights >> 4) ^ signs) << 4);
+      }
+    }
+  }
+  static constexpr int bits_set(int value) {
+    int count = 0;
+    for (; value != 0; value &= value - 1) ++count;
+    return count;
+  }
+};
+
+constexpr CountTable counts;
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+const uint8_t (&count_table)[256][16] = counts.rows;
+
+int64_t XnorAxis::offset(int64_t tap) const { return tap * dilation - pad; }
+
+bool XnorAxis::used(int64_t tap) const { return first(tap) < end(tap); }
+
+int64_t XnorAxis::first(int64_t tap) const { return offset(tap) >= 0 ? 0 : divide_up(-offset(tap), stride); }
+
+int64_t XnorAxis::end(int64_t tap) const {
+  return offset(tap) >= size ? 0 : std::min(outputs, (size - 1 - offset(tap)) / stride + 1);
+}
+
+int64_t XnorAxis::used_taps() const {
+  int64_t count = 0;
+  for (int64_t tap = 0; tap < taps; ++tap) count += used(tap);
+  return count;
+}
+
+XnorLayout::XnorLayout(const ConvWeights& w, const Image& image)
+    : vertical{w.kernel_height, w.stride_height, w.dilation_height, w.pad_top, image.height, image.out_height},
+      horizontal{w.kernel_width, w.stride_width, w.dilation_width, w.pad_left, image.width, image.out_width},
+      rows_share_planes(vertical.stride == 1),
+      quads(divide_up(w.group_channels, kQuad)),
+      outputs(image.out_height * image.out_width),
+      used_rows(vertical.used_taps()),
+      used_columns(horizontal.used_taps()),
+      first_row(0),
+      plane_rows(image.out_height) {
+  if (rows_share_planes && used_rows > 0) {
+    int64_t first = 0;
+    while (!vertical.used(first)) ++first;
+    int64_t last = vertical.taps - 1;
+    while (!vertical.used(last)) --last;
+    first_row = vertical.offset(first);
+    plane_rows += vertical.offset(last) - first_row;
+  }
+  plane_bytes = plane_rows * image.out_width;
+  // Packing piece by piece writes a little beyond the end of a plane after the next one has been begun.
+  if (image.height * image.width > kPieceBytes) plane_bytes += kLayoutSlack;
+  planes = used_columns * (rows_share_planes ? std::min<int64_t>(used_rows, 1) : used_rows);
+  quad_bytes = divide_up(planes * plane_bytes + kLayoutSlack, 64) * 64;
+  unit_bytes = quads * quad_bytes;
+  taps = quads * used_rows * used_columns;
+}
+
+void XnorLayout::fill_taps(XnorTap* to) const {
+  XnorTap* end = to;  // of the first quad's
+  int64_t row_index = 0;
+  for (int64_t row = 0; row < vertical.taps; ++row) {
+    if (!vertical.used(row)) continue;
+    const int64_t row_offset = rows_share_planes ? (vertical.offset(row) - first_row) * horizontal.outputs : 0;
+    int64_t plane = rows_share_planes ? 0 : row_index * used_columns;
+    for (int64_t column = 0; column < horizontal.taps; ++column) {
+      if (!horizontal.used(column)) continue;
+      const int64_t weight = row * horizontal.taps + column;
+      *end++ = {static_cast<uint32_t>(plane++ * plane_bytes + row_offset), static_cast<uint32_t>(weight * kBlockPairs)};
+    }
+    ++row_index;
+  }
+  const int64_t quad_taps = end - to;
+  const int64_t quad_weights = vertical.taps * horizontal.taps * kBlockPairs;
+  for (int64_t i = quad_taps; i < taps; ++i) {
+    to[i] = {static_cast<uint32_t>(to[i - quad_taps].signs + quad_bytes),
+             static_cast<uint32_t>(to[i - quad_taps].weights + quad_weights)};
+  }
+}
+
+void XnorLayout::fill_valid(int64_t group_channels, float* to) const {
+  // Row 0 counts columns and column 0 counts rows, until the products are made from the last to the first.
+  const int64_t width = horizontal.outputs;
+  std::fill(to, to + outputs, 0.0f);
+  float first_row_taps = 0;
+  for (int64_t tap = 0; tap < vertical.taps; ++tap) {
+    const int64_t first = vertical.first(tap);
+    const int64_t end = vertical.end(tap);
+    for (int64_t row = std::max<int64_t>(first, 1); row < end; ++row) to[row * width] += 1;
+    first_row_taps += first == 0 && end > 0;
+  }
+  for (int64_t tap = 0; tap < horizontal.taps; ++tap) {
+    const int64_t end = horizontal.end(tap);
+    for (int64_t column = horizontal.first(tap); column < end; ++column)
+      to[column] += static_cast<float>(group_channels);
+  }
+  for (int64_t row = vertical.outputs - 1; row >= 0; --row) {
+    const float row_taps = row == 0 ? first_row_taps : to[row * width];
+    for (int64_t column = 0; column < width; ++column) to[row * width + column] = to[column] * row_taps;
+  }
+}
+
+XnorConvWeights::XnorConvWeights(const ConvWeights& w) {
+  const int64_t group_outputs = w.out_channels / w.group;
+  const int64_t kernel = w.kernel_height * w.kernel_width;
+  const int64_t row_bytes = (w.group_channels * kernel + 7) / 8;
+  blocks_ = divide_up(group_outputs, kBlockOutputs);
+  block_bytes_ = divide_up(w.group_channels, kQuad) * kernel * kBlockPairs;
+  bytes_.resize(static_cast<size_t>(w.group * blocks_ * block_bytes_));
+  for (int64_t o = 0; o < w.out_channels; ++o) {
+    const int64_t output = o % group_outputs;
+    uint8_t* to = bytes_.data() + (o / group_outputs * blocks_ + output / kBlockOutputs) * block_bytes_ +
+                  output % kBlockOutputs / 2;
+    const uint8_t* row = w.packed + o * row_bytes;
+    int64_t k = 0;
+    for (int64_t channel = 0; channel < w.group_channels; ++channel) {
+      const int64_t shift = channel % kQuad + output % 2 * 4;
+      for (int64_t tap = 0; tap < kernel; ++tap, ++k) {
+        const int bit = (row[k / 8] >> (k % 8)) & 1;
+        to[(channel / kQuad * kernel + tap) * kBlockPairs] |= static_cast<uint8_t>(bit << shift);
+      }
+    }
+  }
+}
+
+XnorConvWeights::~XnorConvWeights() = default;
+
+const uint8_t* XnorConvWeights::block(int64_t group, int64_t block) const {
+  return bytes_.data() + (group * blocks_ + block) * block_bytes_;
+}
+
+int64_t XnorConvWeights::blocks() const { return blocks_; }
+
+}  // namespace edgenet

@@ -1,0 +1,76 @@
+// How the XNOR convolutions by table look-up lay out signs and weights. This part knows no instruction set.
+//
+// A byte holds the signs of 4 channels (a quad) at one position; kPadding marks a padded position. For every kernel
+// column a plane holds the positions that this column meets, output by output, so that the bytes of a tap for all
+// outputs of an image are one run of memory. With a vertical stride of 1 the kernel's rows share a plane, a row apart;
+// otherwise each has planes of its own. Taps that meet padding only are left out.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "kernels/kernels.h"
+
+namespace edgenet {
+
+constexpr uint8_t kPadding = 0x80;
+constexpr int64_t kQuad = 4;
+constexpr int64_t kBlockPairs = 4;                  ///< a weight byte serves 2 output channels
+constexpr int64_t kBlockOutputs = 2 * kBlockPairs;  ///< output channels whose weights lie together
+constexpr int64_t kPieceBytes = 4096;               ///< positions of a quad that are packed at a time
+constexpr int64_t kLayoutSlack = 128;  ///< bytes after each quad that may be read, and written while packing
+
+/// kCountTable[w][i]: in how many bits i differs from the low nibble of w, and 16 times the same for the high nibble.
+extern const uint8_t (&count_table)[256][16];
+
+/// One spatial axis of a convolution. `position = output * stride + offset(tap)`.
+struct XnorAxis {
+  int64_t taps, stride, dilation, pad, size, outputs;
+
+  int64_t offset(int64_t tap) const;
+  /// The outputs [first, end) of a tap lie inside the image; first >= end: none.
+  int64_t first(int64_t tap) const;
+  int64_t end(int64_t tap) const;
+  bool used(int64_t tap) const;
+  int64_t used_taps() const;
+};
+
+/// A kernel position of one quad: where its signs lie from those of its group, and its weights from those of a block.
+struct XnorTap {
+  uint32_t signs, weights;
+};
+
+/// Where everything of one image lies.
+struct XnorLayout {
+  XnorLayout(const ConvWeights& weights, const Image& image);
+
+  XnorAxis vertical, horizontal;
+  bool rows_share_planes;
+  int64_t quads, outputs;  ///< outputs: positions of an output plane
+  int64_t used_rows, used_columns;
+  int64_t first_row;  ///< the input row of a shared plane's first row
+  int64_t plane_rows;
+  int64_t plane_bytes;             ///< from one plane to the next
+  int64_t planes;                  ///< of one quad: [row plane][used column]
+  int64_t quad_bytes, unit_bytes;  ///< unit: one group of one image
+  int64_t taps;
+
+  void fill_taps(XnorTap* to) const;
+  /// The number of weights that meet the image, for every output position.
+  void fill_valid(int64_t group_channels, float* to) const;
+};
+
+/// A byte for 2 outputs and a quad: [group, block of 8 outputs, quad, kernel row, kernel column, pair].
+class XnorConvWeights {
+ public:
+  explicit XnorConvWeights(const ConvWeights& weights);
+  ~XnorConvWeights();
+
+  const uint8_t* block(int64_t group, int64_t block) const;
+  int64_t blocks() const;  ///< of one group
+
+ private:
+  int64_t blocks_, block_bytes_;
+  std::vector<uint8_t> bytes_;
+};
+
+}  // namespace edgenet
