@@ -7,6 +7,10 @@
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
 
+struct Taps {
+  int64_t begin, end;
+};
+
 /// Table position t is made of input position input(t); output o meets the positions o * stride + k * dilation.
 struct ConvAxis {
   int64_t kernel, step, stride, dilation, pad, size, outputs;
@@ -26,6 +30,16 @@ struct ConvAxis {
   int64_t span() const { return (kernel - 1) * dilation + 1; }
   int64_t tables() const { return (outputs - 1) * stride + span(); }
   int64_t input(int64_t table) const { return table * step - pad; }
+  bool inside(int64_t table) const { return input(table) >= 0 && input(table) < size; }
+  /// The taps that meet the image for at least one of the outputs [first, last].
+  Taps taps_inside(int64_t first, int64_t last) const {
+    const int64_t low = input(first * stride);
+    const int64_t high = input(last * stride);
+    Taps taps{0, kernel};
+    while (taps.begin < taps.end && high + taps.begin * dilation < 0) ++taps.begin;
+    while (taps.end > taps.begin && low + (taps.end - 1) * dilation >= size) --taps.end;
+    return taps;
+  }
   /// The first position inside the image, and the end of those, both within [0, tables()].
   int64_t first_inside() const { return smaller((pad + step - 1) / step, tables()); }
   int64_t end_inside() const { return larger(first_inside(), smaller((pad + size - 1) / step + 1, tables())); }

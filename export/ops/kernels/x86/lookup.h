@@ -4,8 +4,8 @@
 // in float32.
 //
 // A table is a "field". Fields that lie one after the other in memory are a "run": a linear layer has one run, a
-// convolution one for every row of its kernel. Sums start afresh every kSegmentWords words, so that rounding stays
-// below (kSegmentWords * kFields + segments) * 2^-24 of the sum of magnitudes.
+// convolution one for every row of its kernel. Sums start afresh every kPieceFields fields, so that rounding stays
+// below (kPieceFields + pieces + 4) * 2^-24 of the sum of magnitudes.
 #pragma once
 #include <cstdint>
 
@@ -49,32 +49,48 @@ class LookupWeights {
 
   /// Blocks of outputs in a group.
   int64_t blocks() const { return (group_outputs_ + kBlock - 1) / kBlock; }
+  int64_t runs() const { return vector_words_ / (run_words_ * Simd::kLanes); }
   int64_t run_fields() const { return run_fields_; }
   /// Outputs of a group that a block holds.
   int64_t block_outputs(int64_t block) const { return smaller(kBlock, group_outputs_ - block * kBlock); }
 
-  /// sums[p, output] += fields [begin, end) of a run, for p in [0, positions); field f of position p is the table at
-  /// tables[p] + offset + f * kEntries. begin is a multiple of kFields.
-  void add(int64_t group, int64_t block, int64_t run, int64_t begin, int64_t end, int positions,
-           const float* const* tables, int64_t offset, float* sums) const {
+  /// The tables of some positions: field f of run r of position p is at tables[r * stride + p] + f * kEntries.
+  struct Tables {
+    const float* const* tables;
+    int64_t stride;
+  };
+
+  /// Part of the work of a block: fields [begin, end) of `runs` runs from `run` on; begin is a multiple of kFields.
+  struct Range {
+    int64_t run, runs, begin, end;
+  };
+
+  /// sums[p, output] += the range, for p in [0, positions).
+  void add(int64_t group, int64_t block, const Range& range, int positions, const Tables& tables, float* sums) const {
     const int vectors = block_vectors(block);
-    add_segments(kTiles[positions - 1][vectors == 4 ? 2 : vectors - 1], vectors, block_words(group, block), run, begin,
-                 end, tables, offset, sums);
+    add_pieces(kTiles[positions - 1][vectors == 4 ? 2 : vectors - 1], vectors, block_words(group, block), range, tables,
+               sums);
   }
 
   /// The same for one position and two blocks, the second of which is full: more sums in flight hide their latency.
-  void add_pair(int64_t group, int64_t block, int64_t run, int64_t begin, int64_t end, const float* table,
-                float* sums) const {
-    add_segments(add_fields<1, kWide, 2>, kWide, block_words(group, block), run, begin, end, &table, 0, sums);
+  void add_pair(int64_t group, int64_t block, const Range& range, const Tables& tables, float* sums) const {
+    add_pieces(add_fields<1, kWide, 2>, kWide, block_words(group, block), range, tables, sums);
   }
 
  private:
   using Float = typename Simd::Float;
   using Int = typename Simd::Int;
-  /// (words, words from block to block, fields, tables, offset, sums)
-  using Tile = void (*)(const uint32_t*, int64_t, int64_t, const float* const*, int64_t, float*);
+
+  /// What one tile adds up without a stop.
+  struct Piece {
+    const uint32_t* words;
+    int64_t block_stride, run_stride;  ///< words from block to block and from run to run
+    int64_t runs, first, fields;
+    Tables tables;
+  };
+  using Tile = void (*)(const Piece&, float*);
   static constexpr int64_t kHalf = Simd::kFields / 2;
-  static constexpr int64_t kSegmentWords = 128 / Simd::kFields;
+  static constexpr int64_t kPieceFields = 128 / Simd::kFields * Simd::kFields;
 
   /// 1, 2 or 4: the widths that tiles exist for.
   int block_vectors(int64_t block) const {
@@ -86,13 +102,18 @@ class LookupWeights {
     return words_.data() + group * group_words_ + block * Simd::kVectors * vector_words_;
   }
 
-  void add_segments(Tile tile, int vectors, const uint32_t* block, int64_t run, int64_t begin, int64_t end,
-                    const float* const* tables, int64_t offset, float* sums) const {
-    constexpr int64_t kSegment = kSegmentWords * Simd::kFields;
-    const uint32_t* words = block + run * run_words_ * vectors * Simd::kLanes;
-    for (int64_t field = begin; field < end; field += kSegment) {
-      tile(words + field / Simd::kFields * vectors * Simd::kLanes, Simd::kVectors * vector_words_,
-           smaller(kSegment, end - field), tables, offset + field * kEntries, sums);
+  void add_pieces(Tile tile, int vectors, const uint32_t* block, const Range& range, const Tables& tables,
+                  float* sums) const {
+    const int64_t lanes = vectors * Simd::kLanes;
+    const int64_t piece_runs = larger(1, kPieceFields / larger(1, range.end - range.begin));
+    for (int64_t run = range.run; run < range.run + range.runs; run += piece_runs) {
+      for (int64_t field = range.begin; field < range.end; field += kPieceFields) {
+        tile(
+            Piece{block + (run * run_words_ + field / Simd::kFields) * lanes, Simd::kVectors * vector_words_,
+                  run_words_ * lanes, smaller(piece_runs, range.run + range.runs - run), field,
+                  smaller(kPieceFields, range.end - field), Tables{tables.tables + run * tables.stride, tables.stride}},
+            sums);
+      }
     }
   }
 
@@ -119,32 +140,43 @@ class LookupWeights {
   }
 
   template <int kPositions, int kVectors, int kBlocks = 1>
-  static void add_fields(const uint32_t* words, int64_t block_stride, int64_t fields, const float* const* tables,
-                         int64_t offset, float* sums) {
+  static void add_fields(const Piece& piece, float* sums) {
     constexpr int kSums = kVectors * kBlocks;
-    const float* table[kPositions];
     Float sum[kPositions][kSums];
 #pragma GCC unroll 8
     for (int p = 0; p < kPositions; ++p) {
-      table[p] = tables[p] + offset;
 #pragma GCC unroll 8
       for (int v = 0; v < kSums; ++v) sum[p][v] = Simd::set(0);
     }
-    Int index[kSums];
-    for (; fields >= Simd::kFields; fields -= Simd::kFields) {
-      load_indices<kVectors>(words, block_stride, index);
+    for (int64_t run = 0; run < piece.runs; ++run) {
+      const float* table[kPositions];
 #pragma GCC unroll 8
-      for (int field = 0; field < kHalf; ++field) add_field(table, field, index, sum);
-      load_indices<kVectors>(second_half(words), block_stride, index);
+      for (int p = 0; p < kPositions; ++p) {
+        table[p] = piece.tables.tables[run * piece.tables.stride + p] + piece.first * kEntries;
+      }
+      const uint32_t* words = piece.words + run * piece.run_stride;
+      Int index[kSums];
+      int64_t fields = piece.fields;
+      for (; fields >= Simd::kFields; fields -= Simd::kFields) {
+        load_indices<kVectors>(words, piece.block_stride, index);
 #pragma GCC unroll 8
-      for (int field = kHalf; field < Simd::kFields; ++field) add_field(table, field, index, sum);
-      words += kVectors * Simd::kLanes;
+        for (int field = 0; field < kHalf; ++field) add_field(table, field, index, sum);
+        load_indices<kVectors>(second_half(words), piece.block_stride, index);
 #pragma GCC unroll 8
-      for (int p = 0; p < kPositions; ++p) table[p] += Simd::kFields * kEntries;
-    }
-    for (int64_t first = 0; first < fields; first += kHalf) {
-      load_indices<kVectors>(first == 0 ? words : second_half(words), block_stride, index);
-      for (int64_t field = first; field < smaller(fields, first + kHalf); ++field) add_field(table, field, index, sum);
+        for (int field = kHalf; field < Simd::kFields; ++field) add_field(table, field, index, sum);
+        words += kVectors * Simd::kLanes;
+#pragma GCC unroll 8
+        for (int p = 0; p < kPositions; ++p) table[p] += Simd::kFields * kEntries;
+      }
+      if (fields == 0) continue;
+      int64_t field = 0;
+      load_indices<kVectors>(words, piece.block_stride, index);
+      if (fields >= kHalf) {
+#pragma GCC unroll 8
+        for (; field < kHalf; ++field) add_field(table, field, index, sum);
+        load_indices<kVectors>(second_half(words), piece.block_stride, index);
+      }
+      for (; field < fields; ++field) add_field(table, field, index, sum);
     }
 #pragma GCC unroll 8
     for (int p = 0; p < kPositions; ++p) {

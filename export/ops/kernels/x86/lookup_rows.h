@@ -45,13 +45,15 @@ class LookupRows {
            int64_t addend_stride, float* y) const {
     const float* row_tables[Simd::kPositions];
     for (int r = 0; r < rows; ++r) row_tables[r] = tables + r * table_floats();
+    const typename Weights::Tables all{row_tables, 0};
+    const typename Weights::Range range{0, 1, 0, fields()};
     for (int64_t block = begin; block < end;) {
       alignas(64) float sums[Simd::kPositions * Weights::kBlock] = {};
       const bool pair = rows == 1 && block + 1 < end && weights_.block_outputs(block + 1) == Weights::kBlock;
       if (pair) {
-        weights_.add_pair(0, block, 0, 0, fields(), tables, sums);
+        weights_.add_pair(0, block, range, all, sums);
       } else {
-        weights_.add(0, block, 0, 0, fields(), rows, row_tables, 0, sums);
+        weights_.add(0, block, range, rows, all, sums);
       }
       const int64_t first = block * Weights::kBlock;
       const int64_t count = pair ? 2 * Weights::kBlock : weights_.block_outputs(block);
