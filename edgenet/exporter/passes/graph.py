@@ -1,0 +1,86 @@
+"""What the passes share: reading and replacing constants, and batch normalisation as an affine map."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgenet.exporter.functions import DOMAIN
+
+
+def is_operator(node: ir.Node | None, *names: str, domain: str = "") -> bool:
+    return node is not None and node.domain == domain and node.op_type in names
+
+
+def is_binary(node: ir.Node | None, *kinds: str) -> bool:
+    """Whether a node is an `edgenet` operator whose name ends in one of `kinds`."""
+    return node is not None and node.domain == DOMAIN and node.op_type.endswith(kinds)
+
+
+def array(value: ir.Value | None) -> NDArray | None:
+    """The constant behind a value, None where it is computed."""
+    if value is None or value.const_value is None or value.is_graph_input():
+        return None
+    return value.const_value.numpy()
+
+
+def only_consumer(value: ir.Value) -> ir.Node | None:
+    """The one node that reads a value, None where there are several or the graph hands the value out."""
+    consumers = [node for node, _ in value.uses()]
+    return consumers[0] if len(consumers) == 1 and not value.is_graph_output() else None
+
+
+def replace_constant(node: ir.Node, index: int, content: NDArray, role: str) -> None:
+    """Give one node's input a new constant; a tensor that others share stays as it is."""
+    graph = node.graph
+    assert graph is not None
+    old = node.inputs[index] if index < len(node.inputs) else None
+    name = f"{node.name}.{role}"
+    if old is not None and old.name == name and len(old.uses()) == 1:
+        del graph.initializers[name]
+    suffix = 0
+    while name in graph.initializers:
+        suffix += 1
+        name = f"{node.name}.{role}_{suffix}"
+    tensor = ir.tensor(np.ascontiguousarray(content), name=name)
+    value = ir.Value(name=name, const_value=tensor, shape=ir.Shape(content.shape), type=ir.TensorType(tensor.dtype))
+    graph.register_initializer(value)
+    if index >= len(node.inputs):
+        node.resize_inputs(index + 1)
+    node.replace_input_with(index, value)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A batch normalisation at inference: `y = gain * (x - mean) + offset` by channel, float64."""
+
+    gain: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    @property
+    def bias(self) -> NDArray[np.float64]:
+        """What is added where the map is written `gain * x + bias`."""
+        return self.offset - self.gain * self.mean
+
+
+def batch_normalization(node: ir.Node | None) -> Affine | None:
+    """The affine map of a BatchNormalization node with constant parameters; None for any other node."""
+    if node is None or not is_operator(node, "BatchNormalization"):
+        return None
+    constants = [array(value) for value in node.inputs[1:5]]
+    if any(constant is None for constant in constants) or len(node.outputs) > 1:
+        return None
+    gamma, beta, mean, variance = (np.asarray(constant, np.float64) for constant in constants)
+    epsilon = node.attributes.get_float("epsilon", 1e-5)
+    return Affine(gamma / np.sqrt(variance + epsilon), mean, beta)
+
+
+def remove_after(node: ir.Node, follower: ir.Node) -> None:
+    """Take `follower` out of the graph; `node`, which feeds it, gives its result instead."""
+    result, old = node.outputs[0], follower.outputs[0]
+    assert node.graph is not None
+    result.name, result.shape, result.type = old.name, old.shape, old.type
+    ir.convenience.replace_all_uses_with(old, result, replace_graph_outputs=True)
+    node.graph.remove(follower, safe=True)

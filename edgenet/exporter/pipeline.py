@@ -1,0 +1,164 @@
+"""export(): a trained torch model becomes one verified ONNX file."""
+
+import copy
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgenet.errors import EdgenetError
+from edgenet.exporter.functions import OPSET, attach_functions
+from edgenet.exporter.metadata import describe
+from edgenet.exporter.packed import pack_layers
+from edgenet.exporter.passes import apply_passes
+from edgenet.exporter.translation import Signature, signature, translate
+from edgenet.exporter.verification import verify
+
+IR_VERSION = 8
+RANDOM_SAMPLES = 32
+RANDOM_SEED = 0
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written and how it compares with torch."""
+
+    path: Path
+    file_bytes: int
+    agreement: dict[str, float]
+    """By path (`native`, `portable`; `plain` without binary layers): share of samples with the same class as torch."""
+    max_abs_error: dict[str, float]
+    """By path: largest absolute difference from torch of any output."""
+    samples: int
+    sample_source: Literal["given", "random"]
+    """`random`: standard normal numbers, seed 0, because no samples were given."""
+    why_portable: str | None
+    """One sentence on why the native path was not verified; None where it was."""
+
+
+def export(
+    model: nn.Module,
+    example: Tensor | tuple[Tensor, ...],
+    path: str | Path,
+    *,
+    samples: Tensor | NDArray | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    opset: int = OPSET,
+) -> ExportResult:
+    """Write a torch model as one ONNX file that any ONNX Runtime from 1.17 on runs, and verify it.
+
+    Binary layers become `edgenet` operators with packed weights, each with a portable body in the file (see
+    export/SPEC.md); everything else becomes standard operators. The batch is open; so is the time axis of a recurrent
+    model, which is one whose `forward(x, state)` returns (logits, state), with the state as input and output. The model
+    itself is left as it is; its inference mode is what is exported.
+
+    Args:
+        example: an input [batch, ...] ([batch, time, features] for a recurrent model), or a tuple of the inputs.
+        path: the file; missing folders are made, an existing file is replaced.
+        samples: inputs [n, ...] to verify with, best real ones; without them random ones, and a milder rule
+            (`edgenet.exporter.verification`).
+        metadata: what to write into the file besides, such as `classes`, `preprocessing`, `model`, `task`, `data`.
+        opset: 18 is the only one.
+
+    Raises:
+        EdgenetError: the model cannot be exported, the path cannot be written, or the exported network and torch
+            disagree on more than 0.5 % of the samples. No file is then left; one that was there stays as it was.
+    """
+    if opset != OPSET:
+        raise EdgenetError(f"opset {opset} cannot be written; opset {OPSET} is what the function bodies are in")
+    target = _target(path)
+    original = copy.deepcopy(model).cpu().float().eval()
+    call = signature(original, example)
+    entries = describe(original, call.sample_shape, metadata)
+    arguments = _samples(original, call, samples)
+    content = to_onnx(pack_layers(copy.deepcopy(original)), call, entries).SerializeToString()
+    verified = verify(original, content, arguments, random_samples=samples is None)
+    _write(target, content)
+    return ExportResult(
+        path=target,
+        file_bytes=len(content),
+        agreement=verified.agreement,
+        max_abs_error=verified.max_abs_error,
+        samples=verified.samples,
+        sample_source="random" if samples is None else "given",
+        why_portable=verified.why_portable,
+    )
+
+
+def to_onnx(packed: nn.Module, call: Signature, entries: Mapping[str, str]) -> onnx.ModelProto:
+    """The checked ONNX model of a torch model whose binary layers are packed already."""
+    graph = translate(packed, call)
+    apply_passes(graph)
+    proto = ir.to_proto(graph)
+    del proto.graph.value_info[:]
+    # Nothing in the file is newer than IR 8: torch's notes on nodes, which are, have been stripped.
+    proto.ir_version = IR_VERSION
+    proto.producer_name, proto.producer_version = "edgenet", entries["edgenet.edgenet_version"]
+    proto.graph.name = entries.get("edgenet.model", "network")
+    attach_functions(proto)
+    onnx.helper.set_model_props(proto, dict(entries))
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise EdgenetError(f"the exported graph is not valid ONNX: {error}") from error
+    return proto
+
+
+def _samples(model: nn.Module, call: Signature, samples: Tensor | NDArray | None) -> list[Tensor]:
+    """The model's arguments for verification, [samples, ...] each, the state [layers, samples, ...] as zeros."""
+    if samples is None:
+        generator = torch.Generator().manual_seed(RANDOM_SEED)
+        inputs = torch.randn((RANDOM_SAMPLES, *call.sample_shape), generator=generator)
+    else:
+        inputs = torch.as_tensor(np.asarray(samples)).float()
+        if list(inputs.shape[2 if call.recurrent else 1 :]) != call.sample_shape[1 if call.recurrent else 0 :]:
+            raise EdgenetError(
+                f"the samples are {list(inputs.shape)}, but the example's are [batch, {str(call.sample_shape)[1:]}"
+            )
+    count = len(inputs)
+    if count == 0:
+        raise EdgenetError("the export cannot be verified without samples; give at least one, or None for random ones")
+    if call.recurrent:
+        layers, _, hidden = call.arguments[1].shape
+        return [inputs, torch.zeros(layers, count, hidden)]
+    # Further inputs are those of the example, repeated.
+    others = [t[torch.arange(count) % len(t)] for t in call.arguments[1:]]
+    return [inputs, *others]
+
+
+def _target(path: str | Path) -> Path:
+    target = Path(path).expanduser()
+    if target.is_dir():
+        raise EdgenetError(f"{target} is a folder; give the path of the .onnx file to write")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise EdgenetError(f"{target} cannot be written: {target.parent} is not a folder") from error
+    except OSError as error:
+        raise EdgenetError(f"{target} cannot be written: {error.strerror}") from error
+    return target
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write whole or not at all."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+            os.chmod(name, 0o644)
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise EdgenetError(f"{target} cannot be written: {error.strerror}") from error
