@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from edgenet.errors import EdgenetError
 from edgenet.nn.calibration import calibrate
@@ -139,7 +140,7 @@ def _weight_layers(model: nn.Module) -> dict[str, nn.Module]:
     return {
         name: module
         for name, module in model.named_modules()
-        if any(parameter.dim() > 1 for parameter in module.parameters(recurse=False))
+        if not isinstance(module, ParametrizationList) and _count(module)
     }
 
 
@@ -203,7 +204,8 @@ def _reason_to_keep(
 
 
 def _count(layer: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in layer.parameters(recurse=False) if parameter.dim() > 1)
+    parameters = layer.parameters(recurse=is_parametrized(layer))
+    return sum(parameter.numel() for parameter in parameters if parameter.dim() > 1)
 
 
 def _keep(name: str, layer: nn.Module, reason: str) -> list[LayerRow]:
