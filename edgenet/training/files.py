@@ -1,0 +1,77 @@
+"""Files that are there whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from edgenet.errors import EdgenetError
+from edgenet.tasks import Split
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Have `write` fill a temporary file next to `path`, then put it in place in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    write_whole(path, lambda temporary: _write_text(temporary, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises EdgenetError where the file is missing or holds no JSON object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise EdgenetError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise EdgenetError(f"{path} holds no JSON object")
+    return content
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """A safetensors file; metadata are strings in its header."""
+    # safetensors stores row-major tensors only; channels_last ones are copied.
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    write_whole(path, lambda temporary: save_file(plain, temporary, dict(metadata or {})))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file. Raises EdgenetError where it can't be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise EdgenetError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def write_samples(path: Path, split: Split) -> None:
+    """The held-out samples as the network takes them: `inputs` float32 [N, ...] and `targets` int64 [N]."""
+    write_whole(path, lambda temporary: np.savez_compressed(temporary, inputs=split.inputs(), targets=split.targets))
+
+
+def restore_like(saved: Tensor, like: Tensor) -> Tensor:
+    """`saved` in the memory layout of `like`: fused optimizers walk through both in the order they are stored."""
+    return torch.empty_like(like).copy_(saved)

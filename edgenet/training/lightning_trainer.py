@@ -1,0 +1,62 @@
+"""Lightning's Trainer, without its banners, folders and habits."""
+
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+
+from edgenet.training.batches import Batches
+from edgenet.training.loop import TrainingLoop
+
+_LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", message=r".*litlogger.*|.*LeafSpec.*|.*treespec.*")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def fit(loop: TrainingLoop, batches: Batches, *, progress_bar: bool | None = None) -> None:
+    """Run the epochs that the loop has left. `progress_bar` None shows one where standard error is a terminal.
+
+    Raises KeyboardInterrupt when interrupted (Lightning would end the process).
+    """
+    show_bar = sys.stderr.isatty() if progress_bar is None else progress_bar
+    callbacks: list[Callback] = [RichProgressBar(console_kwargs={"stderr": True})] if show_bar else []
+    settings: dict[str, Any] = {
+        "max_epochs": loop.recipe.epochs - loop.first_epoch,
+        "gradient_clip_val": loop.recipe.gradient_clip or None,
+        "accelerator": "auto",
+        "devices": 1,
+        "callbacks": callbacks,
+        "enable_progress_bar": show_bar,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+    }
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    with _quiet():
+        trainer = Trainer(**settings)
+        try:
+            trainer.fit(loop, train_dataloaders=batches)
+        except SystemExit as exit_:
+            if not trainer.interrupted:
+                raise
+            signal.signal(signal.SIGINT, on_interrupt)
+            raise KeyboardInterrupt from exit_

@@ -1,0 +1,125 @@
+"""One training of one network, as a Lightning module."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from edgenet.nn import BinaryLayer, clip_latent_weights, set_progress
+from edgenet.training.checkpoints import Moments, restore_optimizer
+from edgenet.training.events import Event
+from edgenet.training.recipes import Recipe
+
+
+def class_scores(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Logits [N, classes] of a model, also of one that hands on a state as well."""
+    outputs = model(inputs)
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
+def distillation_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """`T^2 KL(teacher || student)` of answers softened by the temperature T (Hinton et al. 2015, section 2)."""
+    student = F.log_softmax(logits / temperature, dim=1)
+    teacher = F.log_softmax(teacher_logits / temperature, dim=1)
+    return F.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
+
+
+class TrainingLoop(LightningModule):
+    """Trains `network` by a recipe, from `first_epoch` on, with `teacher` (or None) as its example.
+
+    After every epoch it calls `on_epoch_end(epoch, optimizer)`, epochs counted from 1 since the very start.
+    """
+
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, scheme: str, seed: int, steps_per_epoch: int, *,
+        first_epoch: int, teacher: nn.Module | None, moments: Moments | None,
+        on_event: Callable[[Event], None], on_epoch_end: Callable[[int, torch.optim.Optimizer], None],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.network = network
+        self.recipe, self.scheme, self.seed, self.steps_per_epoch = recipe, scheme, seed, steps_per_epoch
+        self.first_epoch = first_epoch
+        # In a list, so that Lightning takes it neither for something to train nor to save.
+        self._teacher = [teacher] if teacher is not None else []
+        self._moments = moments
+        self._on_event, self._on_epoch_end = on_event, on_epoch_end
+        self._started = time.monotonic()
+        self._loss = self._correct = torch.zeros(())
+        self._samples = 0
+
+    def absolute_epoch(self) -> int:
+        """The epoch at work, counted from 0 since the very start."""
+        return self.first_epoch + self.current_epoch
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        latent = {id(module.weight) for module in self.network.modules() if isinstance(module, BinaryLayer)}
+        decayed: list[nn.Parameter] = []
+        plain: list[nn.Parameter] = []
+        for parameter in self.network.parameters():
+            is_float_weight = parameter.dim() > 1 and id(parameter) not in latent
+            (decayed if is_float_weight else plain).append(parameter)
+        groups = [{"params": decayed, "weight_decay": self.recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(
+            [group for group in groups if group["params"]], lr=self.recipe.learning_rate, fused=True
+        )
+        if self._moments is not None:
+            restore_optimizer(optimizer, self._moments)
+        return optimizer
+
+    def on_fit_start(self) -> None:
+        for teacher in self._teacher:
+            teacher.to(self.device).eval()
+
+    def on_train_epoch_start(self) -> None:
+        # Whatever else is random, dropout for one, starts from seed and epoch as well.
+        torch.manual_seed(self.seed * 1_000_003 + self.absolute_epoch())
+        self._loss = self._correct = torch.zeros((), device=self.device)
+        self._samples = 0
+
+    def on_train_batch_start(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        total = self.steps_per_epoch * self.recipe.epochs
+        step = self.absolute_epoch() * self.steps_per_epoch + batch_index
+        rate = self.recipe.learning_rate * learning_rate_factor(step, total, self.recipe.warmup)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+        set_progress(self.network, step / total)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        inputs, targets = batch
+        logits = class_scores(self.network, inputs)
+        loss = F.cross_entropy(logits, targets)
+        for teacher in self._teacher:
+            with torch.no_grad():
+                teacher_logits = class_scores(teacher, inputs)
+            share = self.recipe.distillation
+            loss = (1 - share) * loss + share * distillation_loss(logits, teacher_logits, self.recipe.temperature)
+        self._loss = self._loss + loss.detach() * len(targets)
+        self._correct = self._correct + (logits.detach().argmax(1) == targets).sum()
+        self._samples += len(targets)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        clip_latent_weights(self.network)
+
+    def on_train_epoch_end(self) -> None:
+        epoch = self.absolute_epoch() + 1
+        self._on_epoch_end(epoch, self.trainer.optimizers[0])
+        self._on_event(
+            Event(
+                "epoch", self.scheme, epoch=epoch, epochs=self.recipe.epochs, loss=float(self._loss) / self._samples,
+                accuracy=float(self._correct) / self._samples, seconds=time.monotonic() - self._started,
+            )
+        )  # fmt: skip
+
+
+def learning_rate_factor(step: int, total: int, warmup: float) -> float:
+    """Linear rise over the share `warmup` of all steps, then half a cosine down to 0."""
+    rise = max(1.0, warmup * total)
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1.0, total - rise)))

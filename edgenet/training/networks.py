@@ -1,0 +1,123 @@
+"""The network to be trained: one of the registry, or the user's own factory."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgenet.errors import EdgenetError
+from edgenet.models import create, get_entry
+from edgenet.nn import binarize, calibrate
+from edgenet.tasks.dataset import IMAGES, SEQUENCES
+
+Factory = Callable[[], nn.Module]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Makes one network in every scheme. `factory` is the user's own; None means the registry."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    factory: Factory | None = None
+
+    @property
+    def task(self) -> str:
+        if self.factory is None:
+            return get_entry(self.name).task
+        return SEQUENCES if len(self.input_shape() or ()) == 2 else IMAGES
+
+    @property
+    def default_data(self) -> str:
+        return "digits" if self.factory is not None else get_entry(self.name).data
+
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Shape of one sample, as the catalog, or an attribute `input_shape` of the user's model, says."""
+        if self.factory is None:
+            shape = get_entry(self.name).input_shape
+            channels = self.options.get("in_channels", shape[0] if len(shape) == 3 else shape[-1])
+            size = self.options.get("input_size")
+            if len(shape) == 2:
+                return (shape[0], channels)
+            return (channels, size or shape[1], size or shape[2])
+        own_shape = getattr(self._make(), "input_shape", None)
+        return None if own_shape is None else tuple(own_shape)
+
+    def build(
+        self, scheme: str, classes: int, *, ends: str = "fp32", calibration: Tensor,
+        weights: Mapping[str, Tensor] | None = None, binary_options: Mapping[str, Any] | None = None,
+    ) -> nn.Module:  # fmt: skip
+        """The network in a scheme, from the `weights` of the full one if given; a binary one is calibrated."""
+        if self.factory is None:
+            model = create(
+                self.name, classes, scheme, ends=ends, weights=weights, binary_options=binary_options, **self.options
+            )
+            if scheme != "full":
+                calibrate(model, calibration)
+            return model
+        model = self._make()
+        if weights is not None:
+            model.load_state_dict(dict(weights))
+        self._check(model, classes, calibration)
+        if scheme != "full":
+            binarize(model, scheme, ends=ends, calibration=calibration, **(binary_options or {}))
+        model.scheme, model.ends = scheme, ends  # type: ignore[assignment]
+        model.input_shape = tuple(calibration.shape[1:])  # type: ignore[assignment]
+        return model
+
+    def _make(self) -> nn.Module:
+        assert self.factory is not None
+        try:
+            model = self.factory()
+        except TypeError as error:
+            raise EdgenetError(f"{self.name} cannot be called without arguments: {error}") from error
+        if not isinstance(model, nn.Module):
+            raise EdgenetError(f"{self.name} returned {type(model).__name__}, not a torch.nn.Module")
+        return model
+
+    @torch.no_grad()
+    def _check(self, model: nn.Module, classes: int, calibration: Tensor) -> None:
+        shape = tuple(calibration.shape[1:])
+        training = {module: module.training for module in model.modules()}
+        try:
+            outputs = model.eval()(calibration[:2])
+        except RuntimeError as error:
+            raise EdgenetError(
+                f"{self.name} cannot take samples of shape {shape} ({error}): "
+                "give the model an attribute input_shape, such as (3, 64, 64)"
+            ) from error
+        finally:
+            for module, mode in training.items():
+                module.training = mode
+        logits = outputs[0] if isinstance(outputs, tuple) else outputs
+        if not isinstance(logits, Tensor) or tuple(logits.shape) != (2, classes):
+            found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise EdgenetError(
+                f"{self.name} gives {found} for 2 samples, the data have {classes} classes: "
+                "its output must be logits [samples, classes]"
+            )
+
+
+def find_network(model: str | Factory, options: Mapping[str, Any] | None = None) -> Network:
+    """The network that a name of the registry, `package.module:factory`, or a factory itself stands for.
+
+    Raises EdgenetError for an unknown name, a module that can't be imported or that lacks the factory.
+    """
+    if callable(model):
+        name = f"{getattr(model, '__module__', '')}:{getattr(model, '__qualname__', type(model).__name__)}"
+        return Network(name, {}, model)
+    if ":" not in model:
+        get_entry(model)
+        return Network(model, dict(options or {}))
+    module_name, _, attribute = model.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise EdgenetError(f"cannot import {module_name!r} of {model!r}: {error}") from error
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        raise EdgenetError(f"module {module_name!r} has no callable {attribute!r}")
+    return Network(model, {}, factory)

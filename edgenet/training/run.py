@@ -1,0 +1,287 @@
+"""train(): one network in its schemes, the full one first, each into the run folder."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgenet import __version__
+from edgenet.errors import EdgenetError
+from edgenet.models.registry import SCHEMES
+from edgenet.models.weights import load_pretrained, read_state_dict
+from edgenet.nn import latent_signs, starved_channels
+from edgenet.tasks import DataSet, Split, load
+from edgenet.training.batches import Batches, calibration_batch
+from edgenet.training.checkpoints import load_checkpoint, load_training_state, save_checkpoint, save_training_state
+from edgenet.training.events import Event, print_event
+from edgenet.training.files import write_json, write_samples
+from edgenet.training.networks import Factory, Network, find_network
+from edgenet.training.recipes import Recipe, get_recipe
+
+Recipes = str | Recipe | Mapping[str, Recipe]
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network in one scheme: the model in inference mode, its checkpoint and what stands in the JSON."""
+
+    scheme: str
+    model: nn.Module
+    metadata: dict[str, Any]
+    checkpoint: Path
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the held-out samples classified rightly, 0 to 1."""
+        return float(self.metadata["accuracy"]["value"])
+
+
+@dataclass(frozen=True)
+class _Run:
+    network: Network
+    data: DataSet
+    calibration: Tensor
+    recipes: dict[str, Recipe]
+    ends: str
+    seed: int
+    out: Path
+    resume: bool
+    weights: Path | None
+    on_event: OnEvent
+    progress_bar: bool | None
+
+    def settings(self, scheme: str, distilled: bool) -> dict[str, Any]:
+        """What decides the outcome; a resumed training must have the same."""
+        return {
+            "model": self.network.name,
+            "options": self.network.options,
+            "scheme": scheme,
+            "ends": self.ends,
+            "data": self.data.name,
+            "training_samples": len(self.data.train),
+            "input_shape": list(self.data.input_shape),
+            "seed": self.seed,
+            "recipe": self.recipes[scheme].as_dict(),
+            "distilled": distilled,
+            "weights": None if self.weights is None else self.weights.name,
+        }
+
+
+def train(
+    model: str | Factory, schemes: Sequence[str] = SCHEMES, data: str | Path | None = None, *,
+    epochs: int | None = None, seed: int = 0, out: str | Path | None = None, resume: bool = False, ends: str = "fp32",
+    weights: str | Path | None = None, recipe: Recipes = "default", distill: bool = True,
+    options: Mapping[str, Any] | None = None, on_event: OnEvent = print_event, progress_bar: bool | None = None,
+) -> list[TrainedNetwork]:  # fmt: skip
+    """Train a network in the given schemes and write each into the run folder.
+
+    model
+        A name of the registry (see `edgenet.models.list_models`), "package.module:factory", or a factory: a callable
+        without arguments that returns a torch model whose output is logits [N, classes].
+    schemes
+        Of "full", "bwn" and "xnor". The full network is trained even where it is not asked for, as long as it is the
+        teacher: the binary ones start from its weights and learn from its answers (distillation).
+    data
+        "digits" or a folder of images (see `edgenet.tasks.load`); None takes the network's default.
+    epochs
+        Overrides the recipe's. 0 trains nothing: thresholds and statistics are set from a batch of training data.
+    seed
+        Decides initial weights, order and augmentation of the data.
+    out
+        The run folder, by default `runs/MODEL`. It gets SCHEME.safetensors and SCHEME.json, `samples.npz` with the
+        held-out samples, `split.json` with the files of either split for a folder of images, and while at work
+        `training-state/`.
+    resume
+        Go on where an interrupted run with the same options stopped; the final weights are those of a run that was
+        not interrupted. Otherwise networks and training states that are there are overwritten.
+    ends
+        "fp32" or "binary", as for `edgenet.nn.binarize`.
+    weights
+        Pretrained weights of the full network, .safetensors or .pth.
+    recipe
+        A name (see `list_recipes`), a Recipe for all schemes, or one a scheme.
+    distill
+        False: the binary networks learn from the classes alone, and don't wait for a full one that isn't asked for.
+    options
+        Of the registry's factory, such as `input_size`.
+    on_event
+        Called with every `Event`; by default they are printed on standard error.
+    progress_bar
+        True, False, or None for one where standard error is a terminal.
+
+    Returns the networks asked for, in the order full, bwn, xnor. Raises EdgenetError for whatever of the arguments, the
+    data or the files doesn't serve; KeyboardInterrupt leaves what is done, and the state to resume from.
+    """
+    network = find_network(model, options)
+    wanted = _check_schemes(schemes)
+    dataset = load(data if data is not None else network.default_data, network.input_shape(), network.task)
+    run = _Run(
+        network=network,
+        data=dataset,
+        calibration=calibration_batch(dataset.train),
+        recipes={scheme: _choose_recipe(recipe, epochs, network.name, scheme) for scheme in SCHEMES},
+        ends=ends,
+        seed=seed,
+        out=Path(out) if out is not None else Path("runs") / network.name.replace(":", "."),
+        resume=resume,
+        weights=None if weights is None else Path(weights),
+        on_event=on_event,
+        progress_bar=progress_bar,
+    )
+    trained: dict[str, TrainedNetwork] = {}
+    needed = [scheme for scheme in SCHEMES if scheme in wanted or (scheme == "full" and distill)]
+    if not resume:
+        for scheme in needed:
+            _remove_old(run.out, scheme)
+    write_samples(run.out / "samples.npz", dataset.test)
+    if dataset.files:
+        write_json(run.out / "split.json", dataset.files)
+    with torch.random.fork_rng(devices=[]):
+        for scheme in needed:
+            full = trained.get("full")
+            trained[scheme] = _train_scheme(run, scheme, full.model if full is not None else None, distill)
+    return [trained[scheme] for scheme in needed if scheme in wanted]
+
+
+def _check_schemes(schemes: Sequence[str]) -> set[str]:
+    unknown = [scheme for scheme in schemes if scheme not in SCHEMES]
+    if unknown or not schemes:
+        raise EdgenetError(
+            f"unknown scheme {unknown[0]!r}" if unknown else f"no schemes given: use {', '.join(SCHEMES)}"
+        )
+    return set(schemes)
+
+
+def _choose_recipe(recipe: Recipes, epochs: int | None, model: str, scheme: str) -> Recipe:
+    if isinstance(recipe, Mapping):
+        chosen = recipe[scheme] if scheme in recipe else get_recipe("default", model, scheme)
+    else:
+        chosen = recipe if isinstance(recipe, Recipe) else get_recipe(recipe, model, scheme)
+    if epochs is not None and epochs < 0:
+        raise EdgenetError(f"the number of epochs is {epochs}: use 0 or more")
+    return chosen if epochs is None else replace(chosen, epochs=epochs)
+
+
+def _state_path(out: Path, scheme: str) -> Path:
+    return out / "training-state" / f"{scheme}.safetensors"
+
+
+def _remove_old(out: Path, scheme: str) -> None:
+    # Else an interrupted second run, resumed, would take the first one's network for its own.
+    for path in (out / f"{scheme}.json", out / f"{scheme}.safetensors", _state_path(out, scheme)):
+        path.unlink(missing_ok=True)
+
+
+def _train_scheme(run: _Run, scheme: str, full: nn.Module | None, distill: bool) -> TrainedNetwork:
+    teacher = full if distill and scheme != "full" else None
+    settings = run.settings(scheme, teacher is not None)
+    checkpoint = run.out / f"{scheme}.safetensors"
+    if run.resume and checkpoint.with_suffix(".json").is_file():
+        return _take_finished(run, scheme, checkpoint, settings)
+    started = monotonic()
+    recipe = run.recipes[scheme]
+    run.on_event(
+        Event("start", scheme, f"{recipe.epochs} epochs on {len(run.data.train)} samples", epochs=recipe.epochs)
+    )
+    model = _initial_model(run, scheme, full)
+    signs = latent_signs(model)
+    _fit(run, scheme, model, teacher, settings)
+    model.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    accuracy = measure_accuracy(model, run.data.test)
+    if recipe.epochs:
+        for row in starved_channels(model, signs, warn=False):
+            run.on_event(Event("warning", scheme, f"starved weights in {row}"))
+    seconds = monotonic() - started
+    metadata = _metadata(run, model, settings, accuracy, seconds)
+    save_checkpoint(model, metadata, checkpoint)
+    _state_path(run.out, scheme).unlink(missing_ok=True)
+    run.on_event(Event("done", scheme, accuracy=accuracy, seconds=seconds))
+    return TrainedNetwork(scheme, model, metadata, checkpoint)
+
+
+def _take_finished(run: _Run, scheme: str, checkpoint: Path, settings: dict[str, Any]) -> TrainedNetwork:
+    model, metadata = load_checkpoint(checkpoint, run.network.factory)
+    different = [key for key, value in settings.items() if metadata.get(key) != value]
+    if different:
+        key = different[0]
+        raise EdgenetError(
+            f"cannot resume: {checkpoint} was trained with {key} {metadata.get(key)}, now it is {settings[key]}; "
+            "repeat the first run's options, or start afresh without --resume"
+        )
+    run.on_event(Event("note", scheme, f"trained already, taken from {checkpoint}"))
+    return TrainedNetwork(scheme, model, metadata, checkpoint)
+
+
+def _initial_model(run: _Run, scheme: str, full: nn.Module | None) -> nn.Module:
+    torch.manual_seed(run.seed)
+    classes = len(run.data.classes)
+    recipe = run.recipes[scheme]
+    weights = None if full is None else full.state_dict()
+    if weights is None and run.weights is not None:
+        base = run.network.build("full", classes, calibration=run.calibration)
+        for sentence in load_pretrained(base, read_state_dict(run.weights)):
+            run.on_event(Event("note", scheme, sentence))
+        weights = base.state_dict()
+    return run.network.build(
+        scheme, classes, ends=run.ends, calibration=run.calibration, weights=weights,
+        binary_options=recipe.binary_options(),
+    )  # fmt: skip
+
+
+def _fit(run: _Run, scheme: str, model: nn.Module, teacher: nn.Module | None, settings: dict[str, Any]) -> None:
+    recipe = run.recipes[scheme]
+    state_path = _state_path(run.out, scheme)
+    done, moments = 0, None
+    if run.resume and state_path.is_file():
+        done, moments = load_training_state(state_path, model, settings)
+        run.on_event(Event("note", scheme, f"resumed after epoch {done}", epoch=done, epochs=recipe.epochs))
+    if done >= recipe.epochs:
+        return
+    # Lightning takes seconds to import; nothing above needs it.
+    from edgenet.training.lightning_trainer import fit
+    from edgenet.training.loop import TrainingLoop
+
+    model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    loop: TrainingLoop
+    batches = Batches(run.data.train, recipe.batch_size, run.seed, recipe.shift, lambda: loop.absolute_epoch())
+    loop = TrainingLoop(
+        model, recipe, scheme, run.seed, len(batches),
+        first_epoch=done, teacher=teacher, moments=moments, on_event=run.on_event,
+        on_epoch_end=lambda epoch, optimizer: save_training_state(state_path, model, optimizer, epoch, settings),
+    )  # fmt: skip
+    fit(loop, batches, progress_bar=run.progress_bar)
+    model.cpu()
+
+
+@torch.no_grad()
+def measure_accuracy(model: nn.Module, split: Split, batch_size: int = 250) -> float:
+    """Share of samples classified rightly by a model in inference mode, 0 to 1."""
+    right = 0
+    for start in range(0, len(split), batch_size):
+        part = slice(start, start + batch_size)
+        outputs = model(torch.from_numpy(split.inputs(part)))
+        logits = outputs[0] if isinstance(outputs, tuple) else outputs
+        right += int((logits.argmax(1) == torch.from_numpy(split.targets[part])).sum())
+    return right / len(split)
+
+
+def _metadata(run: _Run, model: nn.Module, settings: dict[str, Any], accuracy: float, seconds: float) -> dict[str, Any]:
+    report = getattr(model, "binarization_report", None)
+    return {
+        **settings,
+        "format": 1,
+        "task": run.data.task,
+        "classes": run.data.classes,
+        "preprocessing": run.data.preprocessing,
+        "epochs": settings["recipe"]["epochs"],
+        "layers": report.as_list() if report is not None else [],
+        "accuracy": {"metric": "top1", "value": accuracy, "samples": len(run.data.test)},
+        "training_seconds": round(seconds, 1),
+        "edgenet_version": __version__,
+        "torch_version": torch.__version__,
+    }
