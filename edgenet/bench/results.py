@@ -91,7 +91,9 @@ def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: flo
         medians = [median(block) for block in track.clean]
         drift = median(medians[-third:]) / median(medians[:third])
         if drift > _THROTTLED:
-            flags.append(f"throttled: the last third of the rounds ran {drift:.2f} times as long as the first")
+            flags.append(
+                f"throttled or crowded: the last third of the rounds ran {drift:.2f} times as long as the first"
+            )
 
 
 def add_comparison(row: dict[str, Any], track: Track, full: dict[str, Any], full_track: Track) -> None:

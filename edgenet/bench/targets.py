@@ -72,8 +72,14 @@ def newest_run(runs: Path = Path("runs")) -> Path | None:
 
 
 def reference(target: Target, targets: Sequence[Target]) -> int | None:
-    """Return the index of the row that a row is compared with: the only one of scheme `full` in its group."""
+    """Return the index of the row that a row is compared with: the one of scheme `full` in its group.
+
+    Where files of several networks were named together, it is the one of the same network. None where there is no
+    such row, or more than one.
+    """
     full = [i for i, other in enumerate(targets) if other.group == target.group and other.scheme == "full"]
+    if len(full) > 1:
+        full = [i for i in full if targets[i].model == target.model]
     return full[0] if len(full) == 1 else None
 
 

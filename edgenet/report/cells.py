@@ -68,12 +68,11 @@ def row(result: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def title(rows: Sequence[Mapping[str, Any]], environment: Mapping[str, Any]) -> str:
-    """Say which network, on which data, at which input, where."""
+def title(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say which network, on which data, at which input, of rows that share them."""
     first = rows[0]
-    shape = "x".join(map(str, first["input"] or []))
     data = f" on {first['data']}" if first["data"] else ""
-    return f"{first['model']}{data}, input {shape}, {first['device']}: {environment_line(environment)}"
+    return f"{first['model']}{data}, input {'x'.join(map(str, first['input'] or []))}"
 
 
 def environment_line(environment: Mapping[str, Any]) -> str:
@@ -102,7 +101,8 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for line in result["rows"]:
         name = " ".join(str(line[key]) for key in ("model", "scheme", "path") if line[key])
-        found.extend(f"! {name}: {flag}." for flag in line["flags"])
+        if line["flags"]:
+            found.append(f"! {name}: {'; '.join(line['flags'])}.")
     for device, environment in result["environments"].items():
         paths = {line["path"] for line in result["rows"] if line["device"] == device}
         if "portable" in paths and "native" not in paths and not environment.get("operators"):

@@ -16,10 +16,7 @@ def markdown(result: Mapping[str, Any], image: str | None = None) -> str:
     """
     lines = []
     for rows in cells.networks(result):
-        first = rows[0]
-        data = f" on {first['data']}" if first["data"] else ""
-        shape = "x".join(map(str, first["input"] or []))
-        lines += [f"## {first['model']}{data}, input {shape}, {first['device']}", ""]
+        lines += [f"## {cells.title(rows)}, {rows[0]['device']}", ""]
         lines += [_line(cells.HEADINGS), _line(["---", "---", *["---:"] * (len(cells.HEADINGS) - 2)])]
         lines += [_line(cells.row(row)) for row in rows]
         lines += [""]

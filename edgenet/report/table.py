@@ -19,7 +19,8 @@ def table(result: Mapping[str, Any]) -> Group:
     """
     parts: list[Table | Text] = []
     for rows in cells.networks(result):
-        heading = Text(cells.title(rows, result["environments"][rows[0]["device"]]), style="bold")
+        device = rows[0]["device"]
+        stamp = f"{device}: {cells.environment_line(result['environments'][device])}"
         grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         for name in cells.HEADINGS:
             # On a narrow terminal the interval moves below the speedup; nothing else may break.
@@ -27,7 +28,7 @@ def table(result: Mapping[str, Any]) -> Group:
             grid.add_column(name, justify=justify, no_wrap=name != "faster")
         for row in rows:
             grid.add_row(*cells.row(row), style=None if row["valid"] else "yellow")
-        parts.extend([heading, grid])
+        parts.extend([Text(cells.title(rows), style="bold"), Text(stamp, style="dim"), grid])
     parts.extend(Text(note, style="yellow" if note.startswith("!") else "") for note in cells.notes(result))
     parts.append(Text(cells.EXPLANATION, style="dim"))
     return Group(*parts)

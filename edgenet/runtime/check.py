@@ -21,7 +21,7 @@ def run_native_node() -> int:
     random = np.random.default_rng(0)
     signs = random.integers(0, 2, (_OUTPUTS, _INPUTS)) * 2 - 1
     x = random.standard_normal((1, _INPUTS)).astype(np.float32)
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "threshold": np.zeros(_INPUTS, np.float32),
         "weight": np.packbits(signs > 0, axis=1, bitorder="little"),
         "scale": np.ones(_OUTPUTS, np.float32),

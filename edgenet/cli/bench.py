@@ -1,0 +1,94 @@
+"""`edgenet bench`: measure run folders and .onnx files."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgenet.cli.base import Command, fail, progress, show
+from edgenet.cli.base import write_json as write_json_to
+from edgenet.errors import EdgenetError
+
+
+@click.command(cls=Command, short_help="Measure run folders or any .onnx file.")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.option("--device", default="cpu", show_default=True, help="Where to measure; see edgenet devices.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads within an operator.")
+@click.option("--min-runs", default=50, show_default=True, type=click.IntRange(1), help="Least runs of every row.")
+@click.option(
+    "--min-seconds", default=3.0, show_default=True, type=click.FloatRange(0, min_open=True),
+    help="Least time of every row's runs.",
+)  # fmt: skip
+@click.option("--input-shape", "shapes", multiple=True, metavar="NAME:SIZES", help="As input:1,3,224,224; repeatable.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the result, plot beside it; - for standard output.")
+@click.option("--csv", "csv_file", metavar="FILE", help="Write the rows as a table.")
+@click.option("--baseline", type=click.Path(path_type=Path), help="Compare with an earlier result of --json.")
+def bench(
+    paths: tuple[Path, ...],
+    device: str,
+    threads: int,
+    min_runs: int,
+    min_seconds: float,
+    shapes: tuple[str, ...],
+    json_file: str | None,
+    csv_file: str | None,
+    baseline: Path | None,
+) -> None:
+    """Measure size, memory, latency, speedup and accuracy of run folders or any .onnx files.
+
+    Without PATH: the newest run under runs/, else ResNet-18 at 224x224 with untrained weights. Every network runs in
+    a process of its own, all in turns; Ctrl-C ends the timing early and keeps what was measured.
+    """
+    from edgenet import bench as room
+
+    before = room.read_result(baseline) if baseline else None
+    place = room.get_device(device)
+    wanted = room.parse_shapes(shapes)
+    targets = list(paths) or [_default_target()]
+    with progress() as report:
+        result = room.run(
+            targets, place, threads=threads, min_runs=min_runs, min_seconds=min_seconds, shapes=wanted,
+            command=["edgenet", *sys.argv[1:]], progress=report,
+        )  # fmt: skip
+    _write(result, json_file, csv_file)
+    _show(result, before, baseline, to_stderr=json_file == "-")
+
+
+def _default_target() -> Path:
+    from edgenet.bench import newest_run
+
+    newest = newest_run()
+    if newest is not None:
+        fail(f"Measuring the newest run, {newest}.")
+        return newest
+    from edgenet.cli.untrained import export_untrained
+
+    fail("No run under runs/: measuring ResNet-18 at 224x224 with untrained weights, so without accuracy.")
+    return export_untrained()
+
+
+def _write(result: dict[str, Any], json_file: str | None, csv_file: str | None) -> None:
+    from edgenet import bench as room
+    from edgenet.report import plot
+
+    if csv_file:
+        room.write_csv(result, csv_file)
+    if json_file:
+        write_json_to(result, json_file)
+    if json_file and json_file != "-" and any(row["accuracy"] for row in result["rows"]):
+        picture = Path(json_file).with_suffix(".png")
+        try:
+            plot(result, picture)
+            fail(f"Wrote {json_file} and {picture}.")
+        except EdgenetError as error:
+            fail(f"Wrote {json_file}, no plot: {error}")
+
+
+def _show(result: dict[str, Any], before: dict[str, Any] | None, baseline: Path | None, to_stderr: bool) -> None:
+    from edgenet.bench import compare
+    from edgenet.report import comparison_table, table
+
+    show(table(result), to_stderr)
+    if before is not None:
+        show(comparison_table(compare(before, result), str(baseline), "this run"), to_stderr)

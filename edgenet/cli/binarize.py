@@ -1,0 +1,153 @@
+"""`edgenet binarize`: train, export, verify, measure, report."""
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgenet.cli.base import Command, fail, need_training, progress, see_own_modules, show
+from edgenet.errors import EdgenetError
+
+SCHEMES = ("full", "bwn", "xnor")
+PLOT = "accuracy-operations.png"
+_MIN_RUNS, _MIN_SECONDS = 30, 1.0
+
+
+class _Schemes(click.ParamType):
+    """A comma-separated choice of schemes, returned in the order full, bwn, xnor."""
+
+    name = "schemes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = {name.strip() for name in str(value).split(",")}
+        if unknown := names - set(SCHEMES):
+            self.fail(f"{', '.join(sorted(unknown))!r} is not among {', '.join(SCHEMES)}.", param, ctx)
+        return tuple(scheme for scheme in SCHEMES if scheme in names)
+
+
+@click.command(cls=Command, short_help="Train, export, verify, measure, report.")
+@click.argument("model")
+@click.option("--data", help="A name of edgenet data, or a folder of images by class; default by network.")
+@click.option(
+    "--schemes", default=",".join(SCHEMES), show_default=True, type=_Schemes(), metavar="LIST", help="What to make."
+)
+@click.option(
+    "--ends", default="fp32", show_default=True, type=click.Choice(["fp32", "binary"]),
+    help="Precision of the first and the last layer and of 1x1 shortcut projections.",
+)  # fmt: skip
+@click.option("--epochs", type=click.IntRange(0), help="Instead of the recipe's; 0 calibrates only.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Pretrained weights, .safetensors or .pth.")
+@click.option("--recipe", default="default", show_default=True, help="How to train.")
+@click.option("--no-distillation", is_flag=True, help="Let bwn and xnor learn without the full network's answers.")
+@click.option("--seed", default=0, show_default=True, help="Of weights, order and augmentation of the data.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run folder; default runs/MODEL.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
+@click.option("--force", is_flag=True, help="Replace the run that is there.")
+def binarize(
+    model: str,
+    data: str | None,
+    schemes: tuple[str, ...],
+    ends: str,
+    epochs: int | None,
+    weights: Path | None,
+    recipe: str,
+    no_distillation: bool,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    force: bool,
+) -> None:
+    """Train MODEL at full precision, with 1-bit weights (bwn) and with 1-bit weights and activations (xnor).
+
+    MODEL is a name of edgenet models, or package.module:factory for your own torch network. Each scheme is exported
+    to ONNX, verified against torch, measured, and the run folder gets report.json, report.md and a plot.
+    """
+    need_training()
+    see_own_modules()
+    if resume and force:
+        raise click.UsageError("--resume goes on with a run, --force replaces it: give one of them.")
+    folder = out or Path("runs") / model.replace(":", ".")
+    _make_room(folder, resume, force)
+    options: dict[str, Any] = {
+        "data": data, "ends": ends, "epochs": epochs, "weights": weights, "recipe": recipe, "seed": seed,
+        "distill": not no_distillation,
+    }  # fmt: skip
+    verified: dict[str, Any] = {}
+    try:
+        for number, scheme in enumerate(schemes):
+            verified[scheme] = _train_and_export(model, scheme, folder, options, resume or number > 0)
+        _report(folder, schemes, verified, seed)
+    except KeyboardInterrupt:
+        again = shlex.join(
+            ["edgenet", *(word for word in sys.argv[1:] if word not in ("--force", "--resume")), "--resume"]
+        )
+        done = ", ".join(verified) or "no scheme yet"
+        raise EdgenetError(f"Interrupted; {folder} keeps what is done ({done}). Go on with: {again}") from None
+
+
+def _make_room(folder: Path, resume: bool, force: bool) -> None:
+    """Refuse to overwrite a run; with --force remove what a run consists of, and nothing else."""
+    if folder.exists() and not folder.is_dir():
+        raise EdgenetError(f"{folder} is a file; name another run folder with --out.")
+    if resume or not folder.exists() or not any(folder.iterdir()):
+        return
+    if not force:
+        raise EdgenetError(f"{folder} holds a run; --resume goes on with it, --force replaces it, --out names another.")
+    shutil.rmtree(folder / "training-state", ignore_errors=True)
+    files = [f"{scheme}{ending}" for scheme in SCHEMES for ending in (".safetensors", ".json", ".onnx")]
+    for name in (*files, "samples.npz", "split.json", "report.json", "report.md", PLOT):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _train_and_export(model: str, scheme: str, folder: Path, options: dict[str, Any], resume: bool) -> Any:
+    """Train one scheme, with what it needs before it, and export it, so that an interruption later leaves it usable."""
+    from edgenet.cli.export import export_network
+    from edgenet.training import Event, train
+
+    def tell(event: Event) -> None:
+        # The teacher of a binary network was reported when it was trained.
+        if event.scheme == scheme or event.kind != "note":
+            fail(str(event))
+
+    (network,) = train(model, [scheme], out=folder, resume=resume, on_event=tell, **options)
+    result = export_network(network.model, network.metadata, folder / f"{scheme}.onnx")
+    shares = ", ".join(f"{path} {share:.1%}" for path, share in result.agreement.items())
+    fail(f"{scheme}: exported, {result.file_bytes / 1e6:.2f} MB; same class as torch: {shares} of {result.samples}")
+    return result
+
+
+def _report(folder: Path, schemes: tuple[str, ...], verified: dict[str, Any], seed: int) -> None:
+    from edgenet import bench
+    from edgenet.report import markdown, plot, table
+
+    with progress() as report:
+        result = bench.run(
+            [folder / f"{scheme}.onnx" for scheme in schemes],
+            min_runs=_MIN_RUNS,
+            min_seconds=_MIN_SECONDS,
+            command=["edgenet", *sys.argv[1:]],
+            seed=seed,
+            progress=report,
+        )
+    for row in result["rows"]:
+        exported, path = verified[row["scheme"]], row["path"]
+        row["verified"] = {
+            "agreement": exported.agreement[path],
+            "max_abs_error": exported.max_abs_error[path],
+            "samples": exported.samples,
+        }
+    bench.write_json(result, folder / "report.json")
+    written, picture = ["report.json", "report.md"], None
+    try:
+        plot(result, folder / PLOT)
+        written, picture = [*written, PLOT], PLOT
+    except EdgenetError as error:
+        fail(str(error))
+    (folder / "report.md").write_text(f"# {folder.name}\n\n{markdown(result, picture)}")
+    show(table(result))
+    click.echo(f"Wrote {', '.join(f'{scheme}.onnx' for scheme in schemes)}, {', '.join(written)} in {folder}.")

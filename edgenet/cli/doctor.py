@@ -1,0 +1,69 @@
+"""`edgenet doctor`: is this machine ready, and if not, what to do."""
+
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from edgenet import __version__
+from edgenet.cli.base import Command
+from edgenet.errors import EdgenetError
+
+_TRAINING = ("torch", "lightning", "onnxscript", "safetensors", "mlxtend", "pillow")
+
+
+@click.command(cls=Command, short_help="Is this machine ready, and if not, why.")
+def doctor() -> None:
+    """Check this installation: versions, the operator library and whether it really runs, what is missing."""
+    from edgenet.bench import machine
+    from edgenet.runtime import library
+
+    stamp = machine.environment(1)
+    _line("edgenet", __version__)
+    _line("Python", f"{platform.python_version()}, {sys.executable}")
+    _line("machine", f"{stamp['cpu']}, {stamp['cores']} cores, {stamp['os']}")
+    for name in ("onnxruntime", "onnx", "numpy"):
+        _line(name, _version(name) or "missing; get it with pip install edgenet")
+    path = library.find()
+    if path is None:
+        _line("operator library", "none")
+    else:
+        isas = ", ".join(library.isas())
+        _line("operator library", f"{path}, version {library.version()}")
+        _line("instruction sets", f"{isas}; in use: {library.isa()}" if isas else "unknown")
+    _line("native path", _native_path())
+    compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+    _line("C++ compiler", compiler or "none; needed only to build the operator library (Debian: apt-get install g++)")
+    missing = [name for name in _TRAINING if _version(name) is None]
+    have = ", ".join(f"{name} {_version(name)}" for name in _TRAINING if name not in missing)
+    get = f"missing {', '.join(missing)}; get it with pip install 'edgenet[train]'"
+    _line("training", get if missing else have)
+    plot = _version("matplotlib")
+    _line("plots", f"matplotlib {plot}" if plot else "no matplotlib; get it with pip install 'edgenet[plot]'")
+
+
+def _native_path() -> str:
+    from edgenet.runtime import library
+    from edgenet.runtime.check import run_native_node
+
+    reason = library.why_portable()
+    if reason:
+        return f"not used. {reason}"
+    try:
+        kernels = run_native_node()
+    except EdgenetError as error:
+        return f"not used. {error}"
+    return f"used: a test node ran on {kernels} native kernel{'s' if kernels != 1 else ''}, with the right numbers"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _line(name: str, text: str) -> None:
+    click.echo(f"{name + ':':18}{text}")

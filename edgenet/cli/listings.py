@@ -1,0 +1,42 @@
+"""`edgenet models`, `data` and `devices`: what there is to choose from."""
+
+from collections.abc import Iterable
+
+import click
+
+from edgenet.cli.base import Command
+
+
+def _print_names(rows: Iterable[tuple[str, str]]) -> None:
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows)
+    for name, description in rows:
+        click.echo(f"{name:{width}}  {description}")
+
+
+@click.command(cls=Command, short_help="Networks known by name.")
+def models() -> None:
+    """List the networks that binarize knows by name."""
+    from edgenet.models.catalog import list_models
+
+    _print_names((entry.name, entry.description) for entry in list_models())
+    click.echo("\nYour own: package.module:factory, a function that returns a torch module.")
+
+
+@click.command(cls=Command, short_help="Data sets, and your own.")
+def data() -> None:
+    """List the built-in data sets, and say what a folder of your own looks like."""
+    _print_names(
+        [
+            ("digits", "5,000 MNIST digits, 4,000 to train on and 1,000 held out; images, or sequences of 28 rows"),
+            ("DIR", "your images: DIR/train/CLASS/*.png and DIR/test/CLASS/*.png, or DIR/CLASS/*.png, then split"),
+        ]
+    )
+
+
+@click.command(cls=Command, short_help="Where bench can measure.")
+def devices() -> None:
+    """List the devices that bench can measure on."""
+    from edgenet.bench import list_devices
+
+    _print_names((device.name, device.description) for device in list_devices())

@@ -1,0 +1,32 @@
+"""The group of all commands."""
+
+import click
+
+from edgenet import __version__
+from edgenet.cli.bench import bench
+from edgenet.cli.binarize import binarize
+from edgenet.cli.compare import compare
+from edgenet.cli.doctor import doctor
+from edgenet.cli.export import export
+from edgenet.cli.inspect import inspect
+from edgenet.cli.listings import data, devices, models
+
+
+class _InOrder(click.Group):
+    """Lists its commands in the order they were added: the order in which one needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Binary neural networks for the edge: train, export to ONNX, measure.
+
+    Exit codes: 0 done, 1 the work failed, 2 wrong usage.
+    """
+
+
+for _command in (binarize, bench, export, inspect, compare, models, data, devices, doctor):
+    main.add_command(_command)
