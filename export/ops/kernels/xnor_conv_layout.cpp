@@ -6,31 +6,43 @@ namespace edgenet {
 
 namespace {
 
-struct CountTable {
-  alignas(64) uint8_t rows[256][16];
+constexpr int bits_set(int value) {
+  int count = 0;
+  for (; value != 0; value &= value - 1) ++count;
+  return count;
+}
 
-  constexpr CountTable() : rows() {
+struct Tables {
+  alignas(64) uint8_t counts[256][16];
+  alignas(64) uint8_t positions[kCodes * kCodes][16];
+
+  constexpr Tables() : counts(), positions() {
     for (int weights = 0; weights < 256; ++weights) {
       for (int signs = 0; signs < 16; ++signs) {
-        rows[weights][signs] =
+        counts[weights][signs] =
             static_cast<uint8_t>(bits_set((weights & 15) ^ signs) | bits_set((weights >> 4) ^ signs) << 4);
       }
     }
-  }
-  static constexpr int bits_set(int value) {
-    int count = 0;
-    for (; value != 0; value &= value - 1) ++count;
-    return count;
+    for (int a = 0; a < kCodes; ++a) {
+      for (int b = 0; b < kCodes; ++b) {
+        for (int weights = 0; weights < 16; ++weights) {
+          const int first = a == kCodes - 1 ? 0 : bits_set(a ^ weights);
+          const int second = b == kCodes - 1 ? 0 : bits_set(b ^ weights);
+          positions[a * kCodes + b][weights] = static_cast<uint8_t>(first | second << 4);
+        }
+      }
+    }
   }
 };
 
-constexpr CountTable counts;
+constexpr Tables tables;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-const uint8_t (&count_table)[256][16] = counts.rows;
+const uint8_t (&count_table)[256][16] = tables.counts;
+const uint8_t (&position_table)[kCodes * kCodes][16] = tables.positions;
 
 int64_t XnorAxis::offset(int64_t tap) const { return tap * dilation - pad; }
 
@@ -85,15 +97,15 @@ void XnorLayout::fill_taps(XnorTap* to) const {
     for (int64_t column = 0; column < horizontal.taps; ++column) {
       if (!horizontal.used(column)) continue;
       const int64_t weight = row * horizontal.taps + column;
-      *end++ = {static_cast<uint32_t>(plane++ * plane_bytes + row_offset), static_cast<uint32_t>(weight * kBlockPairs)};
+      *end++ = {static_cast<uint32_t>(plane++ * plane_bytes + row_offset), static_cast<uint32_t>(weight)};
     }
     ++row_index;
   }
   const int64_t quad_taps = end - to;
-  const int64_t quad_weights = vertical.taps * horizontal.taps * kBlockPairs;
+  const int64_t quad_weights = vertical.taps * horizontal.taps;
   for (int64_t i = quad_taps; i < taps; ++i) {
     to[i] = {static_cast<uint32_t>(to[i - quad_taps].signs + quad_bytes),
-             static_cast<uint32_t>(to[i - quad_taps].weights + quad_weights)};
+             static_cast<uint32_t>(to[i - quad_taps].index + quad_weights)};
   }
 }
 
@@ -123,20 +135,21 @@ XnorConvWeights::XnorConvWeights(const ConvWeights& w) {
   const int64_t group_outputs = w.out_channels / w.group;
   const int64_t kernel = w.kernel_height * w.kernel_width;
   const int64_t row_bytes = (w.group_channels * kernel + 7) / 8;
-  blocks_ = divide_up(group_outputs, kBlockOutputs);
-  block_bytes_ = divide_up(w.group_channels, kQuad) * kernel * kBlockPairs;
-  bytes_.resize(static_cast<size_t>(w.group * blocks_ * block_bytes_));
+  taps_ = divide_up(w.group_channels, kQuad) * kernel;
+  padded_outputs_ = divide_up(group_outputs, kBlockOutputs) * kBlockOutputs;
+  // A whole superblock may be read where a part is left.
+  bytes_.resize(static_cast<size_t>(w.group * taps_ * padded_outputs_ / 2 + kSuperblockOutputs / 2));
   for (int64_t o = 0; o < w.out_channels; ++o) {
     const int64_t output = o % group_outputs;
-    uint8_t* to = bytes_.data() + (o / group_outputs * blocks_ + output / kBlockOutputs) * block_bytes_ +
-                  output % kBlockOutputs / 2;
+    const int64_t block = output / kBlockOutputs * kBlockOutputs;
+    uint8_t* to = bytes_.data() + (at(o / group_outputs, block) - bytes_.data()) + (output - block) / 2;
     const uint8_t* row = w.packed + o * row_bytes;
     int64_t k = 0;
     for (int64_t channel = 0; channel < w.group_channels; ++channel) {
       const int64_t shift = channel % kQuad + output % 2 * 4;
       for (int64_t tap = 0; tap < kernel; ++tap, ++k) {
         const int bit = (row[k / 8] >> (k % 8)) & 1;
-        to[(channel / kQuad * kernel + tap) * kBlockPairs] |= static_cast<uint8_t>(bit << shift);
+        to[(channel / kQuad * kernel + tap) * tap_bytes(block)] |= static_cast<uint8_t>(bit << shift);
       }
     }
   }
@@ -144,10 +157,14 @@ XnorConvWeights::XnorConvWeights(const ConvWeights& w) {
 
 XnorConvWeights::~XnorConvWeights() = default;
 
-const uint8_t* XnorConvWeights::block(int64_t group, int64_t block) const {
-  return bytes_.data() + (group * blocks_ + block) * block_bytes_;
+const uint8_t* XnorConvWeights::at(int64_t group, int64_t output) const {
+  const int64_t superblock = output / kSuperblockOutputs * kSuperblockOutputs;
+  return bytes_.data() + (group * padded_outputs_ + superblock) / 2 * taps_ + (output - superblock) / 2;
 }
 
-int64_t XnorConvWeights::blocks() const { return blocks_; }
+int64_t XnorConvWeights::tap_bytes(int64_t output) const {
+  const int64_t superblock = output / kSuperblockOutputs * kSuperblockOutputs;
+  return std::min(kSuperblockOutputs, padded_outputs_ - superblock) / 2;
+}
 
 }  // namespace edgenet

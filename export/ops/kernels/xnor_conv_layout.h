@@ -14,13 +14,18 @@ namespace edgenet {
 
 constexpr uint8_t kPadding = 0x80;
 constexpr int64_t kQuad = 4;
-constexpr int64_t kBlockPairs = 4;                  ///< a weight byte serves 2 output channels
-constexpr int64_t kBlockOutputs = 2 * kBlockPairs;  ///< output channels whose weights lie together
+constexpr int64_t kBlockPairs = 4;                  ///< a weight byte serves a pair of output channels
+constexpr int64_t kBlockOutputs = 2 * kBlockPairs;  ///< output channels that are computed together
+constexpr int64_t kSuperblockOutputs = 64;          ///< output channels whose weights lie together
 constexpr int64_t kPieceBytes = 4096;               ///< positions of a quad that are packed at a time
 constexpr int64_t kLayoutSlack = 128;  ///< bytes after each quad that may be read, and written while packing
 
 /// kCountTable[w][i]: in how many bits i differs from the low nibble of w, and 16 times the same for the high nibble.
 extern const uint8_t (&count_table)[256][16];
+
+/// The same for two positions, with padding: [a * kCodes + b][i], a in the low nibble. kCodes - 1 is padding.
+constexpr int kCodes = 17;
+extern const uint8_t (&position_table)[kCodes * kCodes][16];
 
 /// One spatial axis of a convolution. `position = output * stride + offset(tap)`.
 struct XnorAxis {
@@ -34,9 +39,9 @@ struct XnorAxis {
   int64_t used_taps() const;
 };
 
-/// A kernel position of one quad: where its signs lie from those of its group, and its weights from those of a block.
+/// A kernel position of one quad: where its signs lie from those of its unit, and its place among all such positions.
 struct XnorTap {
-  uint32_t signs, weights;
+  uint32_t signs, index;
 };
 
 /// Where everything of one image lies.
@@ -59,17 +64,20 @@ struct XnorLayout {
   void fill_valid(int64_t group_channels, float* to) const;
 };
 
-/// A byte for 2 outputs and a quad: [group, block of 8 outputs, quad, kernel row, kernel column, pair].
+/// A byte for a pair of outputs and a quad, the first output in the low nibble:
+/// [group, superblock of 64 outputs, quad, kernel row, kernel column, pair].
 class XnorConvWeights {
  public:
   explicit XnorConvWeights(const ConvWeights& weights);
   ~XnorConvWeights();
 
-  const uint8_t* block(int64_t group, int64_t block) const;
-  int64_t blocks() const;  ///< of one group
+  /// The bytes from `output` (a multiple of kBlockOutputs) of a group on, for tap 0; tap_bytes() further for the next.
+  const uint8_t* at(int64_t group, int64_t output) const;
+  int64_t tap_bytes(int64_t output) const;
 
  private:
-  int64_t blocks_, block_bytes_;
+  int64_t taps_;
+  int64_t padded_outputs_;  ///< of one group, a multiple of kBlockOutputs
   std::vector<uint8_t> bytes_;
 };
 

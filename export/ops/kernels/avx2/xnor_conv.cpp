@@ -13,17 +13,19 @@ struct Isa {
   /// Convolves as many lanes as suit, at most `lanes`, and returns how many.
   static int64_t convolve_lanes(const x86::BlockTask& task, int64_t lane, int64_t lanes) {
     if (lanes <= kBytes) {
-      x86::LaneBlock<x86::Bytes256, 4, 1>::convolve(task, 0, lane, lanes);
+      x86::PositionBlock<x86::Bytes256, 4, 1>::convolve(task, 0, lane, lanes);
       return lanes;
     }
     // 2 pairs x 2 vectors: of 16 registers 12 hold sums.
-    using Block = x86::LaneBlock<x86::Bytes256, 2, 2>;
+    using Block = x86::PositionBlock<x86::Bytes256, 2, 2>;
     const int64_t count = x86::smaller(lanes, Block::kLanes);
     for (int pair = 0; pair < kBlockPairs && pair * 2 < task.channels; pair += 2) {
       Block::convolve(task, pair, lane, count);
     }
     return count;
   }
+
+  static void convolve_superblock(const x86::SuperblockTask& task) { x86::convolve_superblock<x86::Bytes256, 4>(task); }
 
   /// to[i] = the signs of position offset + i of the 4 channels, for i < count and up to 31 beyond.
   static void binarize(const float* const (&x)[kQuad], const float (&threshold)[kQuad], int64_t offset, int64_t count,

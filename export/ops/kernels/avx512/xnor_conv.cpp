@@ -14,10 +14,12 @@ struct Isa {
   /// Convolves as many lanes as suit, at most `lanes`, and returns how many. Half a vector costs half on CPUs that
   /// compute 512 bits in two halves, and as much as a whole one elsewhere.
   static int64_t convolve_lanes(const x86::BlockTask& task, int64_t lane, int64_t lanes) {
-    if (lanes > 96) return convolve<x86::LaneBlock<x86::Bytes512, 4, 2>>(task, lane, lanes);
-    if (lanes > 32) return convolve<x86::LaneBlock<x86::Bytes512, 4, 1>>(task, lane, lanes);
-    return convolve<x86::LaneBlock<x86::Bytes256, 4, 1>>(task, lane, lanes);
+    if (lanes > 96) return convolve<x86::PositionBlock<x86::Bytes512, 4, 2>>(task, lane, lanes);
+    if (lanes > 32) return convolve<x86::PositionBlock<x86::Bytes512, 4, 1>>(task, lane, lanes);
+    return convolve<x86::PositionBlock<x86::Bytes256, 4, 1>>(task, lane, lanes);
   }
+
+  static void convolve_superblock(const x86::SuperblockTask& task) { x86::convolve_superblock<x86::Bytes512, 8>(task); }
 
   /// to[i] = the signs of position offset + i of the 4 channels, for i < count and up to 15 beyond.
   static void binarize(const float* const (&x)[kQuad], const float (&threshold)[kQuad], int64_t offset, int64_t count,

@@ -9,8 +9,9 @@
 #include "kernels/parallel.h"
 #include "kernels/scalar/scalar.h"
 #include "kernels/x86/aligned.h"
-#include "kernels/x86/xnor_conv_count.h"
+#include "kernels/x86/xnor_conv_channels.h"
 #include "kernels/x86/xnor_conv_pack.h"
+#include "kernels/x86/xnor_conv_positions.h"
 #include "kernels/xnor_conv_layout.h"
 
 namespace edgenet::x86 {
@@ -25,62 +26,111 @@ class XnorConv2d final : public ConvKernel {
   size_t scratch_bytes(const Image& image) const override {
     const XnorLayout layout(w_, image);
     if (!fits(layout)) return scalar::make_xnor_conv2d(w_)->scratch_bytes(image);
-    return static_cast<size_t>(Scratch(layout, image.batch * w_.group, nullptr).bytes);
+    return static_cast<size_t>(plan_scratch(layout, image.batch * w_.group).bytes);
   }
 
   void run(const Image& image, const Operands& operands, const Executor& executor) const override {
     const XnorLayout layout(w_, image);
     if (!fits(layout)) return scalar::make_xnor_conv2d(w_)->run(image, operands, executor);
     const int64_t units = image.batch * w_.group;
-    const Scratch scratch(layout, units, static_cast<uint8_t*>(operands.scratch));
-    layout.fill_taps(scratch.taps);
-    layout.fill_valid(w_.group_channels, scratch.valid);
-    parallel_for(executor, units * layout.quads, [&](int64_t index) {
-      pack_quad<Isa>(layout, w_, operands, index / layout.quads, index % layout.quads,
-                     scratch.signs + index * layout.quad_bytes);
+    const Call call{layout, operands, plan_scratch(layout, units)};
+    layout.fill_taps(call.taps());
+    layout.fill_valid(w_.group_channels, call.valid());
+    const int64_t chunk = larger(1, kPieceBytes / (image.height * image.width));
+    parallel_chunks(executor, units * layout.quads, chunk, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        pack_quad<Isa>(layout, w_, operands, i / layout.quads, i % layout.quads, call.signs() + i * layout.quad_bytes);
+      }
     });
-    parallel_for(executor, units * weights_.blocks(), [&](int64_t index) {
-      convolve_block(layout, operands, scratch, index / weights_.blocks(), index % weights_.blocks());
-    });
+    if (channels_are_lanes(layout)) {
+      convolve_by_channels(call, units, executor);
+    } else {
+      convolve_by_positions(call, units, executor);
+    }
   }
 
  private:
   /// Offsets of taps have 32 bits. A kernel that large is not worth more code.
   static bool fits(const XnorLayout& layout) { return layout.unit_bytes < (int64_t{1} << 32); }
 
-  struct Scratch {
-    XnorTap* taps;
-    float* valid;
-    uint8_t* signs;  ///< [unit, quad, plane]
-    int64_t bytes;
+  /// Whether vectors of output channels take less work than vectors of positions, in look-ups of 32 lanes a tap.
+  bool channels_are_lanes(const XnorLayout& layout) const {
+    const int64_t by_positions = (layout.outputs + 31) / 32 * ((group_outputs_ + 7) / 8) * kBlockPairs;
+    const int64_t by_channels = (group_outputs_ + 31) / 32 * ((layout.outputs + 1) / 2);
+    return by_channels + by_channels / 4 < by_positions;  // a quarter for unpacking weights
+  }
 
-    Scratch(const XnorLayout& layout, int64_t units, uint8_t* memory) {
-      const int64_t tap_bytes = round_up(layout.taps * static_cast<int64_t>(sizeof(XnorTap)), 64);
-      // Whole vectors of it are read, and 2 of them at the largest step of lanes.
-      const int64_t valid_bytes = round_up(layout.outputs * static_cast<int64_t>(sizeof(float)), 64) + 512;
-      bytes = tap_bytes + valid_bytes + units * layout.unit_bytes + kLayoutSlack;
-      taps = reinterpret_cast<XnorTap*>(memory);
-      valid = reinterpret_cast<float*>(memory + tap_bytes);
-      signs = memory + tap_bytes + valid_bytes;
-    }
+  struct ScratchPlan {
+    int64_t valid, tables, signs, bytes;  ///< offsets; taps come first
   };
 
-  void convolve_block(const XnorLayout& layout, const Operands& operands, const Scratch& scratch, int64_t unit,
-                      int64_t block) const {
-    const int64_t group = unit % w_.group;
-    const int64_t output = block * kBlockOutputs;
-    const int64_t channel = group * group_outputs_ + output;
-    const BlockTask task{scratch.taps,
-                         layout.taps,
-                         scratch.signs + unit * layout.unit_bytes,
-                         weights_.block(group, block),
-                         scratch.valid,
-                         operands.scale + channel,
-                         operands.bias + channel,
-                         operands.y + (unit * group_outputs_ + output) * layout.outputs,
-                         layout.outputs,
-                         smaller(kBlockOutputs, group_outputs_ - output)};
-    for (int64_t lane = 0; lane < layout.outputs;) lane += Isa::convolve_lanes(task, lane, layout.outputs - lane);
+  ScratchPlan plan_scratch(const XnorLayout& layout, int64_t units) const {
+    ScratchPlan plan{};
+    plan.valid = round_up(layout.taps * static_cast<int64_t>(sizeof(XnorTap)), 64);
+    // Two vectors of positions beyond the last may be read.
+    plan.tables = plan.valid + round_up(layout.outputs * static_cast<int64_t>(sizeof(float)), 64) + 512;
+    plan.signs = plan.tables;
+    if (channels_are_lanes(layout)) plan.signs += round_up(units * unit_tables(layout) * 2, 64);
+    plan.bytes = plan.signs + units * layout.unit_bytes + kLayoutSlack;
+    return plan;
+  }
+
+  static int64_t strips(const XnorLayout& layout) { return (layout.outputs + kStripPositions - 1) / kStripPositions; }
+  static int64_t unit_tables(const XnorLayout& layout) { return strips(layout) * layout.taps * kStripPairs; }
+
+  struct Call {
+    const XnorLayout& layout;
+    const Operands& operands;
+    ScratchPlan plan;
+
+    uint8_t* at(int64_t offset) const { return static_cast<uint8_t*>(operands.scratch) + offset; }
+    XnorTap* taps() const { return reinterpret_cast<XnorTap*>(at(0)); }
+    float* valid() const { return reinterpret_cast<float*>(at(plan.valid)); }
+    uint16_t* tables() const { return reinterpret_cast<uint16_t*>(at(plan.tables)); }
+    uint8_t* signs() const { return at(plan.signs); }
+  };
+
+  void convolve_by_positions(const Call& call, int64_t units, const Executor& executor) const {
+    const XnorLayout& layout = call.layout;
+    const int64_t blocks = (group_outputs_ + kBlockOutputs - 1) / kBlockOutputs;
+    parallel_for(executor, units * blocks, [&](int64_t index) {
+      const int64_t unit = index / blocks;
+      const int64_t output = index % blocks * kBlockOutputs;
+      const int64_t channel = unit % w_.group * group_outputs_ + output;
+      const BlockTask task{call.taps(),
+                           layout.taps,
+                           call.signs() + unit * layout.unit_bytes,
+                           weights_.at(unit % w_.group, output),
+                           weights_.tap_bytes(output),
+                           call.valid(),
+                           call.operands.scale + channel,
+                           call.operands.bias + channel,
+                           call.operands.y + (unit * group_outputs_ + output) * layout.outputs,
+                           layout.outputs,
+                           smaller(kBlockOutputs, group_outputs_ - output)};
+      for (int64_t lane = 0; lane < layout.outputs;) lane += Isa::convolve_lanes(task, lane, layout.outputs - lane);
+    });
+  }
+
+  void convolve_by_channels(const Call& call, int64_t units, const Executor& executor) const {
+    const XnorLayout& layout = call.layout;
+    parallel_for(executor, units, [&](int64_t unit) {
+      for (int64_t strip = 0; strip < strips(layout); ++strip) {
+        find_tables(call.taps(), layout.taps, call.signs() + unit * layout.unit_bytes + strip * kStripPositions,
+                    call.tables() + unit * unit_tables(layout) + strip * layout.taps * kStripPairs);
+      }
+    });
+    const int64_t superblocks = (group_outputs_ + kSuperblockOutputs - 1) / kSuperblockOutputs;
+    parallel_for(executor, units * superblocks, [&](int64_t index) {
+      const int64_t unit = index / superblocks;
+      const int64_t output = index % superblocks * kSuperblockOutputs;
+      const int64_t channel = unit % w_.group * group_outputs_ + output;
+      Isa::convolve_superblock({call.taps(), layout.taps, call.tables() + unit * unit_tables(layout),
+                                weights_.at(unit % w_.group, output), weights_.tap_bytes(output), call.valid(),
+                                call.operands.scale + channel, call.operands.bias + channel,
+                                call.operands.y + (unit * group_outputs_ + output) * layout.outputs, layout.outputs,
+                                smaller(kSuperblockOutputs, group_outputs_ - output)});
+    });
   }
 
   ConvWeights w_;

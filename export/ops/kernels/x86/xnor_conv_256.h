@@ -13,8 +13,13 @@ struct Bytes256 {
 
   static Vector zero() { return _mm256_setzero_si256(); }
   static Vector load(const uint8_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
-  static Vector load_table(const uint8_t (&table)[16]) {
+  static Vector load_table(const uint8_t* table) {
     return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table)));
+  }
+  /// The nibbles of 16 bytes, low ones first.
+  static Vector load_nibbles(const uint8_t* from) {
+    const __m256i bytes = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    return _mm256_and_si256(_mm256_or_si256(bytes, _mm256_slli_epi16(bytes, 4)), _mm256_set1_epi8(15));
   }
   static Vector look_up(Vector table, Vector index) { return _mm256_shuffle_epi8(table, index); }
   static Vector add_bytes(Vector a, Vector b) { return _mm256_add_epi8(a, b); }
@@ -31,10 +36,8 @@ struct Bytes256 {
   /// y = scale * (valid - 2 * count) + bias for the first `lanes` positions.
   static void store_outputs(Vector even, Vector odd, const float* valid, float scale, float bias, float* y,
                             int64_t lanes) {
-    const __m256i low = _mm256_unpacklo_epi16(even, odd);
-    const __m256i high = _mm256_unpackhi_epi16(even, odd);
-    const __m128i counts[4] = {_mm256_castsi256_si128(low), _mm256_castsi256_si128(high),
-                               _mm256_extracti128_si256(low, 1), _mm256_extracti128_si256(high, 1)};
+    __m128i counts[4];
+    in_order(even, odd, counts);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       const __m256 count = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(counts[i]));
@@ -49,6 +52,24 @@ struct Bytes256 {
         return;
       }
     }
+  }
+
+  /// The counts of all lanes in order.
+  static void store_counts(Vector even, Vector odd, float* to) {
+    __m128i counts[4];
+    in_order(even, odd, counts);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) _mm256_storeu_ps(to + 8 * i, _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(counts[i])));
+  }
+
+ private:
+  static void in_order(Vector even, Vector odd, __m128i (&counts)[4]) {
+    const __m256i low = _mm256_unpacklo_epi16(even, odd);
+    const __m256i high = _mm256_unpackhi_epi16(even, odd);
+    counts[0] = _mm256_castsi256_si128(low);
+    counts[1] = _mm256_castsi256_si128(high);
+    counts[2] = _mm256_extracti128_si256(low, 1);
+    counts[3] = _mm256_extracti128_si256(high, 1);
   }
 };
 
