@@ -18,12 +18,22 @@ struct Case {
   }
 };
 
+/// Random spare bits, which no kernel may look at.
+void fill_spare_bits(std::vector<uint8_t>& packed, int64_t rows, int64_t bits, Random& random) {
+  if (bits % 8 == 0) return;
+  const int64_t row_bytes = (bits + 7) / 8;
+  for (int64_t row = 1; row <= rows; ++row) {
+    packed[static_cast<size_t>(row * row_bytes - 1)] |= static_cast<uint8_t>(random.between(0, 255) << bits % 8);
+  }
+}
+
 Case make_case(int64_t rows, int64_t inputs, int64_t outputs, bool awkward, Random& random) {
   Case test{rows, inputs, outputs, random.packed(outputs, inputs), {}, {}, {}, {}};
   test.x = awkward ? random.awkward_floats(rows * inputs, 200) : random.floats(rows * inputs);
   test.threshold = awkward ? random.awkward_floats(inputs, 8) : random.floats(inputs);
   test.scale = random.floats(outputs);
   test.bias = random.floats(outputs);
+  fill_spare_bits(test.packed, outputs, inputs, random);
   return test;
 }
 
@@ -76,11 +86,20 @@ int main() {
   Report report;
   for (int i = 0; i < 300; ++i) {
     const int64_t inputs = random.chance(0.5) ? random.between(1, 40) : random.between(41, 700);
-    const Case test =
-        make_case(random.pick<int64_t>({1, 1, 2, 3, 5, 17}), inputs, random.between(1, 70), random.chance(0.5), random);
+    const Case test = make_case(random.pick<int64_t>({1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 17}), inputs, random.between(1, 70),
+                                random.chance(0.5), random);
     check(test, random, report);
   }
   check(make_case(2, 4096, 130, true, random), random, report);
   check(make_case(1, 70000, 9, false, random), random, report);
+  check(make_case(1, 700, 1500, false, random), random, report);
+  for (const int64_t inputs : {1, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025}) {
+    check(make_case(3, inputs, 1, false, random), random, report);
+    check(make_case(1, inputs, 257, true, random), random, report);
+  }
+  Case same_sign = make_case(2, 16384, 3, false, random);  // rounding that all goes one way
+  std::fill(same_sign.packed.begin(), same_sign.packed.end(), 0xff);
+  std::fill(same_sign.x.begin(), same_sign.x.end(), 0.1f);
+  check(same_sign, random, report);
   return report.finish();
 }

@@ -61,6 +61,26 @@ void check(const KernelSet& set, const Case& test, bool xnor, bool threads, Repo
   }
 }
 
+/// A layer of one unit with weight +1 and scale 1, fed nothing, gives the hyperbolic tangent of its state.
+void check_tanh(const KernelSet& set, Report& report) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  std::vector<float> values = {0.0f, 1e-30f, 1e-6f, 0.6249999f, 0.625f,   1.0f,
+                               9.0f, 10.0f,  88.0f, 1e30f,      infinity, std::nanf("")};
+  for (float value = 1e-4f; value < 20; value *= 1.001f) values.push_back(value);
+  const size_t positive = values.size();
+  for (size_t i = 0; i < positive; ++i) values.push_back(-values[i]);
+  const auto batch = static_cast<int64_t>(values.size());
+  const Case test{1, batch, 1, {1}, std::vector<float>(values.size(), 0.0f), {}, {1.0f}, values};
+  bool intact = true;
+  const auto p = run(*set.bwn_recurrence(test.weights()), test, false, false, &intact);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double expected = std::tanh(double{values[i]});
+    const bool good =
+        std::isnan(values[i]) ? std::isnan(p[i]) : std::fabs(p[i] - expected) <= 3e-7 * std::fabs(expected);
+    report.expect(good, set.name, ": tanh(", values[i], ") is ", p[i], ", expected ", expected);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -81,5 +101,6 @@ int main() {
       check(*set, test, false, random.chance(0.3), report);
     }
   }
+  for (const KernelSet* set : runnable_kernels()) check_tanh(*set, report);
   return report.finish();
 }

@@ -2,8 +2,10 @@
 // where they lie in the file, so a layer holds no second copy of them.
 //
 // 7 vector operations count kBytes * 8 products of one row; rows of activations that share a load of weights need 6.
+// Rows shorter than a vector are counted by POPCNT, 64 products at a time.
 #pragma once
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/kernels.h"
 
@@ -51,6 +53,7 @@ class XnorRows {
     for (int64_t o = begin; o < end; o += kLanes) {
       const Target target{o, end - o < kLanes ? end - o : kLanes, scale, addend, addend_stride, y};
       int64_t row = 0;
+      for (; full_chunks_ == 0 && row < rows; ++row) run_short(row, signs, target);
       for (; row + Simd::kXnorRows <= rows; row += Simd::kXnorRows) run_block<Simd::kXnorRows>(row, signs, target);
       for (; row < rows; ++row) run_block<1>(row, signs, target);
     }
@@ -79,14 +82,43 @@ class XnorRows {
         pairs[r][2 * tile + 1] = Simd::interleave(totals[r][2], totals[r][3]);
       }
     }
-    for (int r = 0; r < kRows; ++r) {
-      const auto dot = Simd::dot_from_count(Simd::sum_rows(pairs[r]), w_.inputs);
-      const float* addend = target.addend + (row + r) * target.addend_stride + target.o;
-      float* y = target.y + (row + r) * w_.outputs + target.o;
-      // Two roundings, as the specification has it.
-      const auto product = Simd::multiply(Simd::load_first(target.scale + target.o, target.count), dot);
-      Simd::store_first(y, Simd::add(product, Simd::load_first(addend, target.count)), target.count);
+    for (int r = 0; r < kRows; ++r) finish(row + r, Simd::sum_rows(pairs[r]), target);
+  }
+
+  void run_short(int64_t row, const uint8_t* signs, const Target& target) const {
+    const uint8_t* row_signs = signs + row * sign_bytes();
+    const int64_t last = (w_.inputs - 1) / 64 * 8;
+    uint64_t last_mask, last_signs;
+    std::memcpy(&last_mask, tail_mask_ + last, sizeof last_mask);
+    std::memcpy(&last_signs, row_signs + last, sizeof last_signs);
+    alignas(64) int32_t counts[kLanes] = {};
+    for (int64_t i = 0; i < target.count; ++i) {
+      const uint8_t* weights = w_.packed + (target.o + i) * row_bytes_;
+      int64_t count = 0;
+      for (int64_t byte = 0; byte < last; byte += 8) {
+        uint64_t word, sign;
+        std::memcpy(&word, weights + byte, sizeof word);
+        std::memcpy(&sign, row_signs + byte, sizeof sign);
+        count += __builtin_popcountll(word ^ sign);
+      }
+      uint64_t word = 0;
+      if (end_ - (weights + last) >= 8) {
+        std::memcpy(&word, weights + last, sizeof word);
+      } else {
+        std::memcpy(&word, weights + last, static_cast<size_t>(row_bytes_ - last));
+      }
+      counts[i] = static_cast<int32_t>(count + __builtin_popcountll((word ^ last_signs) & last_mask));
     }
+    finish(row, Simd::load_bytes(reinterpret_cast<const uint8_t*>(counts)), target);
+  }
+
+  /// Lane i of `count` is in how many bits the signs of a row and weight row o + i differ.
+  void finish(int64_t row, Int count, const Target& target) const {
+    const auto dot = Simd::dot_from_count(count, w_.inputs);
+    const auto addend = Simd::load_first(target.addend + row * target.addend_stride + target.o, target.count);
+    // Two roundings, as the specification has it.
+    const auto product = Simd::multiply(Simd::load_first(target.scale + target.o, target.count), dot);
+    Simd::store_first(target.y + row * w_.outputs + target.o, Simd::add(product, addend), target.count);
   }
 
   /// totals[r][i]: 64-bit partial counts of the bits in which signs r and weight row o + i differ.
