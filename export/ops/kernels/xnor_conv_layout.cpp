@@ -109,6 +109,30 @@ void XnorLayout::fill_taps(XnorTap* to) const {
   }
 }
 
+int64_t XnorPlane::first_from(int64_t input_row) const {
+  const int64_t distance = input_row - row_offset;
+  return distance <= 0 ? 0 : divide_up(distance, row_stride);
+}
+
+void XnorLayout::fill_planes(XnorPlane* to) const {
+  for (int64_t row = 0; row < vertical.taps; ++row) {
+    if (!vertical.used(row)) continue;
+    XnorPlane plane{};
+    plane.row_offset = rows_share_planes ? first_row : vertical.offset(row);
+    plane.row_stride = vertical.stride;
+    plane.first_row = std::min(plane_rows, plane.first_from(0));
+    plane.end_row = std::min(plane_rows, plane.first_from(vertical.size));
+    for (int64_t column = 0; column < horizontal.taps; ++column) {
+      if (!horizontal.used(column)) continue;
+      plane.column_offset = horizontal.offset(column);
+      plane.first = horizontal.first(column);
+      plane.end = horizontal.end(column);
+      *to++ = plane;
+    }
+    if (rows_share_planes) return;
+  }
+}
+
 void XnorLayout::fill_valid(int64_t group_channels, float* to) const {
   // Row 0 counts columns and column 0 counts rows, until the products are made from the last to the first.
   const int64_t width = horizontal.outputs;

@@ -44,6 +44,17 @@ struct XnorTap {
   uint32_t signs, index;
 };
 
+/// The positions that a kernel column (and with a vertical stride a kernel row) meets, output by output.
+struct XnorPlane {
+  int64_t row_offset, row_stride;  ///< row j holds input row j * row_stride + row_offset
+  int64_t first_row, end_row;      ///< the rows inside the image
+  int64_t column_offset;           ///< column j holds input column j * horizontal stride + column_offset
+  int64_t first, end;              ///< the columns inside the image
+
+  /// The first row that holds `input_row` or one below it.
+  int64_t first_from(int64_t input_row) const;
+};
+
 /// Where everything of one image lies.
 struct XnorLayout {
   XnorLayout(const ConvWeights& weights, const Image& image);
@@ -60,6 +71,7 @@ struct XnorLayout {
   int64_t taps;
 
   void fill_taps(XnorTap* to) const;
+  void fill_planes(XnorPlane* to) const;
   /// The number of weights that meet the image, for every output position.
   void fill_valid(int64_t group_channels, float* to) const;
 };

@@ -35,11 +35,13 @@ class XnorConv2d final : public ConvKernel {
     const int64_t units = image.batch * w_.group;
     const Call call{layout, operands, plan_scratch(layout, units)};
     layout.fill_taps(call.taps());
+    layout.fill_planes(call.planes());
     layout.fill_valid(w_.group_channels, call.valid());
     const int64_t chunk = larger(1, kPieceBytes / (image.height * image.width));
     parallel_chunks(executor, units * layout.quads, chunk, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        pack_quad<Isa>(layout, w_, operands, i / layout.quads, i % layout.quads, call.signs() + i * layout.quad_bytes);
+        pack_quad<Isa>(layout, call.planes(), w_, operands, i / layout.quads, i % layout.quads,
+                       call.signs() + i * layout.quad_bytes);
       }
     });
     if (channels_are_lanes(layout)) {
@@ -61,12 +63,13 @@ class XnorConv2d final : public ConvKernel {
   }
 
   struct ScratchPlan {
-    int64_t valid, tables, signs, bytes;  ///< offsets; taps come first
+    int64_t planes, valid, tables, signs, bytes;  ///< offsets; taps come first
   };
 
   ScratchPlan plan_scratch(const XnorLayout& layout, int64_t units) const {
     ScratchPlan plan{};
-    plan.valid = round_up(layout.taps * static_cast<int64_t>(sizeof(XnorTap)), 64);
+    plan.planes = round_up(layout.taps * static_cast<int64_t>(sizeof(XnorTap)), 64);
+    plan.valid = plan.planes + round_up(layout.planes * static_cast<int64_t>(sizeof(XnorPlane)), 64);
     // Two vectors of positions beyond the last may be read.
     plan.tables = plan.valid + round_up(layout.outputs * static_cast<int64_t>(sizeof(float)), 64) + 512;
     plan.signs = plan.tables;
@@ -85,6 +88,7 @@ class XnorConv2d final : public ConvKernel {
 
     uint8_t* at(int64_t offset) const { return static_cast<uint8_t*>(operands.scratch) + offset; }
     XnorTap* taps() const { return reinterpret_cast<XnorTap*>(at(0)); }
+    XnorPlane* planes() const { return reinterpret_cast<XnorPlane*>(at(plan.planes)); }
     float* valid() const { return reinterpret_cast<float*>(at(plan.valid)); }
     uint16_t* tables() const { return reinterpret_cast<uint16_t*>(at(plan.tables)); }
     uint8_t* signs() const { return at(plan.signs); }

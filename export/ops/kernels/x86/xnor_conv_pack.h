@@ -15,82 +15,56 @@ struct Piece {
   const uint8_t* signs;
 };
 
-/// The rows of one plane: row j holds input row j * stride + offset.
-struct PlaneRows {
-  int64_t offset, stride;
-
-  /// The first plane row that holds `input_row` or one below it.
-  int64_t first_from(int64_t input_row) const {
-    const int64_t distance = input_row - offset;
-    return distance <= 0 ? 0 : (distance + stride - 1) / stride;
-  }
-};
-
 /// Copies the piece's part of a plane. Up to 64 bytes beyond each row are written as well: what belongs there comes
 /// later, the next row or padding.
 template <class Isa>
-void copy_rows(const XnorLayout& layout, const PlaneRows& rows, int64_t tap, const Piece& piece, uint8_t* plane) {
-  const XnorAxis& axis = layout.horizontal;
-  const int64_t shift = axis.offset(tap) - piece.first_column;
-  int64_t first = axis.first(tap);
-  int64_t end = axis.end(tap);
-  if (piece.columns < axis.size) {
-    first = larger(first, (axis.stride - 1 - shift) / axis.stride);
-    end = smaller(end, (piece.columns - shift + axis.stride - 1) / axis.stride);
+void copy_rows(const XnorLayout& layout, const XnorPlane& plane, const Piece& piece, uint8_t* to) {
+  const int64_t stride = layout.horizontal.stride;
+  const int64_t shift = plane.column_offset - piece.first_column;
+  int64_t first = plane.first;
+  int64_t end = plane.end;
+  int64_t row = plane.first_row;
+  int64_t end_row = plane.end_row;
+  if (piece.rows < layout.vertical.size) {
+    row = larger(row, plane.first_from(piece.first_row));
+    end_row = smaller(end_row, plane.first_from(piece.first_row + piece.rows));
   }
-  const int64_t end_row = smaller(layout.plane_rows, rows.first_from(piece.first_row + piece.rows));
-  for (int64_t row = rows.first_from(piece.first_row); row < end_row; ++row) {
-    const int64_t input_row = row * rows.stride + rows.offset - piece.first_row;
-    const uint8_t* from = piece.signs + input_row * piece.columns + first * axis.stride + shift;
-    uint8_t* to = plane + row * axis.outputs;
-    if (axis.stride == 1) {
+  if (piece.columns < layout.horizontal.size) {
+    first = larger(first, (stride - 1 - shift) / stride);
+    end = smaller(end, (piece.columns - shift + stride - 1) / stride);
+  }
+  const int64_t step = plane.row_stride * piece.columns;
+  const uint8_t* line = piece.signs + (row * plane.row_stride + plane.row_offset - piece.first_row) * piece.columns +
+                        first * stride + shift;
+  to += row * layout.horizontal.outputs;
+  for (; row < end_row; ++row, line += step, to += layout.horizontal.outputs) {
+    const uint8_t* from = line;
+    if (stride == 1) {
       for (int64_t i = first; i < end; i += Isa::kBytes, from += Isa::kBytes) std::memcpy(to + i, from, Isa::kBytes);
-    } else if (axis.stride == 2) {
+    } else if (stride == 2) {
       for (int64_t i = first; i < end; i += 32, from += 64) Isa::copy_even_bytes(from, to + i);
     } else {
-      for (int64_t i = first; i < end; ++i, from += axis.stride) to[i] = *from;
+      for (int64_t i = first; i < end; ++i, from += stride) to[i] = *from;
     }
   }
 }
 
 /// Marks what a plane holds beside the image.
-void pad_plane(const XnorLayout& layout, const PlaneRows& rows, int64_t tap, uint8_t* plane) {
-  const XnorAxis& axis = layout.horizontal;
-  const int64_t first_row = smaller(layout.plane_rows, rows.first_from(0));
-  const int64_t end_row = smaller(layout.plane_rows, rows.first_from(layout.vertical.size));
-  std::memset(plane, kPadding, static_cast<size_t>(first_row * axis.outputs));
-  std::memset(plane + end_row * axis.outputs, kPadding,
-              static_cast<size_t>((layout.plane_rows - end_row) * axis.outputs));
-  const int64_t first = axis.first(tap);
-  const int64_t end = axis.end(tap);
-  for (int64_t row = first_row; row < end_row; ++row) {
-    uint8_t* line = plane + row * axis.outputs;
-    for (int64_t i = 0; i < first; ++i) line[i] = kPadding;
-    for (int64_t i = end; i < axis.outputs; ++i) line[i] = kPadding;
-  }
-}
-
-/// Calls body(rows, tap, plane) for every plane of a quad.
-template <class Body>
-void for_each_plane(const XnorLayout& layout, uint8_t* quad_signs, const Body& body) {
-  const XnorAxis& vertical = layout.vertical;
-  for (int64_t row_tap = 0; row_tap < vertical.taps; ++row_tap) {
-    if (!vertical.used(row_tap)) continue;
-    const PlaneRows rows = layout.rows_share_planes ? PlaneRows{layout.first_row, 1}
-                                                    : PlaneRows{vertical.offset(row_tap), vertical.stride};
-    for (int64_t tap = 0; tap < layout.horizontal.taps; ++tap) {
-      if (!layout.horizontal.used(tap)) continue;
-      body(rows, tap, quad_signs);
-      quad_signs += layout.plane_bytes;
-    }
-    if (layout.rows_share_planes) return;
+void pad_plane(const XnorLayout& layout, const XnorPlane& plane, uint8_t* to) {
+  const int64_t width = layout.horizontal.outputs;
+  std::memset(to, kPadding, static_cast<size_t>(plane.first_row * width));
+  std::memset(to + plane.end_row * width, kPadding, static_cast<size_t>((layout.plane_rows - plane.end_row) * width));
+  for (int64_t row = plane.first_row; row < plane.end_row; ++row) {
+    uint8_t* line = to + row * width;
+    for (int64_t i = 0; i < plane.first; ++i) line[i] = kPadding;
+    for (int64_t i = plane.end; i < width; ++i) line[i] = kPadding;
   }
 }
 
 /// Binarises the 4 channels of a quad of one unit (a group of an image) and lays them out in planes.
 template <class Isa>
-void pack_quad(const XnorLayout& layout, const ConvWeights& w, const Operands& operands, int64_t unit, int64_t quad,
-               uint8_t* quad_signs) {
+void pack_quad(const XnorLayout& layout, const XnorPlane* planes, const ConvWeights& w, const Operands& operands,
+               int64_t unit, int64_t quad, uint8_t* quad_signs) {
   alignas(64) uint8_t signs[kPieceBytes + 2 * kLayoutSlack];
   const int64_t height = layout.vertical.size;
   const int64_t width = layout.horizontal.size;
@@ -109,14 +83,12 @@ void pack_quad(const XnorLayout& layout, const ConvWeights& w, const Operands& o
     for (int64_t column = 0; column < width; column += columns) {
       const Piece piece{row, smaller(rows, height - row), column, smaller(columns, width - column), signs};
       Isa::binarize(x, threshold, row * width + column, piece.rows * piece.columns, signs);
-      for_each_plane(layout, quad_signs, [&](const PlaneRows& plane_rows, int64_t tap, uint8_t* plane) {
-        copy_rows<Isa>(layout, plane_rows, tap, piece, plane);
-      });
+      for (int64_t i = 0; i < layout.planes; ++i) {
+        copy_rows<Isa>(layout, planes[i], piece, quad_signs + i * layout.plane_bytes);
+      }
     }
   }
-  for_each_plane(layout, quad_signs, [&](const PlaneRows& plane_rows, int64_t tap, uint8_t* plane) {
-    pad_plane(layout, plane_rows, tap, plane);
-  });
+  for (int64_t i = 0; i < layout.planes; ++i) pad_plane(layout, planes[i], quad_signs + i * layout.plane_bytes);
 }
 
 }  // namespace
