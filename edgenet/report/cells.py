@@ -14,26 +14,14 @@ EXPLANATION = (
 )
 
 
-def size(count: float | None) -> str:
+def size(bytes_: float | None) -> str:
     """Write a number of bytes with three digits and a decimal unit."""
-    if count is None:
-        return NOTHING
-    for unit in ("B", "kB", "MB"):
-        if abs(count) < 999.5:
-            return f"{_three_digits(count)} {unit}"
-        count /= 1000
-    return f"{_three_digits(count)} GB"
+    return NOTHING if bytes_ is None else _scaled(bytes_, ("B", "kB", "MB", "GB"))
 
 
 def count(number: float | None) -> str:
     """Write a large number with three digits and k, M, G."""
-    if number is None:
-        return NOTHING
-    for unit in ("", "k", "M", "G"):
-        if abs(number) < 999.5:
-            return f"{_three_digits(number)} {unit}".rstrip()
-        number /= 1000
-    return f"{_three_digits(number)} T"
+    return NOTHING if number is None else _scaled(number, ("", "k", "M", "G", "T")).rstrip()
 
 
 def milliseconds(value: float | None) -> str:
@@ -45,7 +33,7 @@ def milliseconds(value: float | None) -> str:
 
 def factor(value: float | None) -> str:
     """Write a ratio, as in 3.62x."""
-    return NOTHING if value is None else f"{_three_digits(value, whole=False)}x"
+    return NOTHING if value is None else f"{_three_digits(value)}x"
 
 
 def row(result: Mapping[str, Any]) -> tuple[str, ...]:
@@ -110,7 +98,17 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _three_digits(value: float, whole: bool = True) -> str:
-    if abs(value) >= 99.95 or (whole and value == int(value)):
+def _scaled(value: float, units: Sequence[str]) -> str:
+    if abs(value) < 999.5 and value == int(value):
+        return f"{value:.0f} {units[0]}"
+    for unit in units[:-1]:
+        if abs(value) < 999.5:
+            return f"{_three_digits(value)} {unit}"
+        value /= 1000
+    return f"{_three_digits(value)} {units[-1]}"
+
+
+def _three_digits(value: float) -> str:
+    if abs(value) >= 99.95:
         return f"{value:.0f}"
     return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"

@@ -1,5 +1,6 @@
 """Accuracy against operations, circle area = file size."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from edgenet.report import cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
 
 _COLOURS = {"full": "#4c72b0", "bwn": "#dd8452", "xnor": "#55a868"}
@@ -21,12 +23,23 @@ _PLACES = [
     (0.7, 0.7, "left", "bottom"), (0.7, -0.7, "left", "top"), (-0.7, 0.7, "right", "bottom"),
     (-0.7, -0.7, "right", "top"),
 ]  # fmt: skip
+# How far from the circle's edge, in points; the nearest place that is free is taken.
+_DISTANCES = (4.0, 16.0, 30.0, 50.0, 80.0)
 
 
 def plot(result: Mapping[str, Any], path: str | Path) -> None:
-    """Draw accuracy (percent) against operations (multiply-adds + binary multiply-adds / 64, logarithmic) as a PNG.
+    """Write the figure that `draw` makes as a PNG.
 
-    A file is one circle, however many paths it was measured on.
+    Raises:
+        EdgenetError: matplotlib is missing, or no row has both accuracy and operations.
+    """
+    draw(result).savefig(path, format="png")
+
+
+def draw(result: Mapping[str, Any]) -> "Figure":
+    """Draw accuracy (percent) against operations (multiply-adds + binary multiply-adds / 64, logarithmic).
+
+    A file is one circle, however many paths it was measured on; the circle's area is the file's size.
 
     Raises:
         EdgenetError: matplotlib is missing, or no row has both accuracy and operations.
@@ -56,11 +69,12 @@ def plot(result: Mapping[str, Any], path: str | Path) -> None:
         axes.set_xlabel("operations = multiply-adds + binary multiply-adds / 64")
         axes.set_ylabel(f"{rows[0]['accuracy']['metric']} accuracy, %")
         axes.set_title("Accuracy against operations; a circle's area is its file's size", fontsize=11, loc="left")
-        axes.grid(alpha=0.25, which="both")
+        axes.grid(alpha=0.25)
+        axes.set_axisbelow(True)
         _widen(axes)
         canvas.draw()
         _label(axes, rows, areas, several=len({row["model"] for row in rows}) > 1)
-        figure.savefig(path)
+    return figure
 
 
 def _files(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -78,11 +92,15 @@ def _widen(axes: "Axes") -> None:
     axes.set_xlim(low / spread, high * spread)
     low, high = axes.get_ylim()
     margin = max(0.3 * (high - low), 0.5)
-    axes.set_ylim(low - margin, high + margin)
+    axes.set_ylim(low - margin, min(high + margin, 101.0))
 
 
 def _label(axes: "Axes", rows: list[Mapping[str, Any]], areas: list[float], several: bool) -> None:
-    """Write each circle's name where it covers neither a circle nor another name; small circles choose first."""
+    """Write each circle's name where it covers neither a circle nor another name; small circles choose first.
+
+    A name that has to stand away from its circle gets a line to it.
+    """
+    from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     renderer = axes.figure.canvas.get_renderer()  # type: ignore[attr-defined]
@@ -90,26 +108,30 @@ def _label(axes: "Axes", rows: list[Mapping[str, Any]], areas: list[float], seve
     circles = []
     for row, area in zip(rows, areas, strict=True):
         x, y = axes.transData.transform((row["operations"], 100 * row["accuracy"]["value"]))
-        radius = (area / 3.14159) ** 0.5 * pixels
-        circles.append((x, y, radius, Bbox.from_extents(x - radius, y - radius, x + radius, y + radius)))
-    taken: list[Bbox] = []
-    for (x, y, radius, own), row in reversed(list(zip(circles, rows, strict=True))):
+        circles.append((x, y, (area / math.pi) ** 0.5 * pixels))
+    taken = [Bbox.from_extents(x - radius, y - radius, x + radius, y + radius) for x, y, radius in circles]
+    for (x, y, radius), row in reversed(list(zip(circles, rows, strict=True))):
         name = f"{row['model']} {row['scheme']}" if several else str(row["scheme"])
-        text = axes.annotate(f"{name}, {cells.size(row['file_bytes'])}", (0, 0), xycoords="figure pixels")
+        text = axes.annotate(
+            f"{name}, {cells.size(row['file_bytes'])}", (x, y), (x, y), xycoords="figure pixels",
+            textcoords="figure pixels", arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": "#555555"},
+        )  # fmt: skip
         text.set_in_layout(False)
-        text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
-        obstacles = taken + [box for *_, box in circles if box is not own]
         best = None
-        for across, up, horizontal, vertical in _PLACES:
-            position = (x + across * (radius + 4 * pixels), y + up * (radius + 4 * pixels))
-            text.set(horizontalalignment=horizontal, verticalalignment=vertical, position=position)
-            box = text.get_window_extent(renderer)
-            covered = _covered(box, obstacles) + _outside(box, axes.bbox)
-            if best is None or covered < best[0]:
-                best = (covered, horizontal, vertical, position, box)
+        for distance in _DISTANCES:
+            for across, up, horizontal, vertical in _PLACES:
+                reach = radius + distance * pixels
+                position = (x + across * reach, y + up * reach)
+                text.set(horizontalalignment=horizontal, verticalalignment=vertical, position=position)
+                box = Text.get_window_extent(text, renderer)
+                covered = _covered(box, taken) + _outside(box, axes.bbox)
+                if best is None or covered < best[0]:
+                    best = (covered, distance, horizontal, vertical, position, box)
         assert best is not None
-        _, horizontal, vertical, position, box = best
+        _, distance, horizontal, vertical, position, box = best
         text.set(horizontalalignment=horizontal, verticalalignment=vertical, position=position)
+        if text.arrow_patch is not None:
+            text.arrow_patch.set_visible(distance > _DISTANCES[0])
         taken.append(box)
 
 

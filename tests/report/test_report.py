@@ -1,0 +1,150 @@
+"""Tables and pages as people see them."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from edgenet import bench, report
+from edgenet.errors import EdgenetError
+from edgenet.report import cells
+from edgenet.report.plot import draw
+from edgenet.runtime.inspection import inspect
+from tests.report.results import result
+from tests.runtime import models
+
+TABLE = """\
+resnet18 on digits, input 1x3x32x32
+cpu: AMD EPYC, avx512, 1 thread, ONNX Runtime 1.32.0, edgenet 0.1.0
+scheme  path         size  smaller   memory  latency           faster  accuracy  loss
+─────────────────────────────────────────────────────────────────────────────────────
+full    plain     44.7 MB        -   134 MB  4.31 ms                -    98.5 %     -
+bwn     native    2.23 MB    20.0x  6.69 MB  4.91 ms  0.88x 0.86–0.90    98.1 %   0.4
+xnor    native    2.26 MB    19.8x  6.78 MB  1.21 ms  3.56x 3.54–3.58    97.3 %   1.2
+xnor !  portable  2.26 MB    19.8x  6.78 MB  5.20 ms  0.83x 0.81–0.85    97.3 %   1.2
+! resnet18 xnor portable: too few runs: 9 of 50; throttled.
+"""
+
+
+def printed(part: object, width: int = 100) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(part)
+    return stream.getvalue()
+
+
+def test_the_table_fits_100_columns_and_reads_as_it_should() -> None:
+    text = printed(report.table(result()))
+    assert text.startswith(TABLE)
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_on_80_columns_only_the_interval_moves_to_a_line_of_its_own() -> None:
+    text = printed(report.table(result()), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert "xnor    native    2.26 MB    19.8x  6.78 MB  1.21 ms       3.56x    97.3 %   1.2" in text
+
+
+def test_the_portable_path_is_explained_where_there_was_no_library() -> None:
+    without = result(isa=None, operators=None)
+    without["rows"] = [row for row in without["rows"] if row["path"] != "native"]
+    text = " ".join(printed(report.table(without)).split())
+    assert "The portable path ran on cpu, without operator library; to get it, install a C++ compiler" in text
+    assert "operator library" not in printed(report.table(result()))
+
+
+def test_the_page_has_table_plot_environment_and_command() -> None:
+    page = report.markdown(result(), "plot.png")
+    assert "## resnet18 on digits, input 1x3x32x32, cpu" in page
+    assert "| xnor | native | 2.26 MB | 19.8x | 6.78 MB | 1.21 ms | 3.56x 3.54–3.58 | 97.3 % | 1.2 |" in page
+    assert "](plot.png)" in page
+    assert "isa avx512" in page
+    assert "by `edgenet bench 'my run'`, seed 0" in page
+
+
+def test_rows_without_accuracy_or_reference_have_dashes() -> None:
+    bare = result()
+    bare["rows"] = [{**bare["rows"][0], "accuracy": None, "latency_ms": None, "rss_load_peak_bytes": None}]
+    assert cells.row(bare["rows"][0])[4:] == ("89.4 MB", "-", "-", "-", "-")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (22_840, "22.8 kB"), (999_600, "1.00 MB"), (4.5e9, "4.50 GB")],
+)
+def test_sizes_have_three_digits(value: float, text: str) -> None:
+    assert cells.size(value) == text
+
+
+def test_short_times_are_in_microseconds() -> None:
+    assert [cells.milliseconds(value) for value in (0.0333, 0.35, 12.34, 1234.0)] == [
+        "33.3 µs",
+        "0.35 ms",
+        "12.3 ms",
+        "1234 ms",
+    ]
+
+
+def test_the_plot_is_a_png_of_some_size(tmp_path: Path) -> None:
+    report.plot(result(), tmp_path / "plot.png")
+    content = (tmp_path / "plot.png").read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert len(content) > 10_000
+
+
+def test_the_plot_has_a_circle_a_file_with_areas_as_file_sizes_and_names_apart() -> None:
+    figure = draw(result())
+    (axes,) = figure.axes
+    areas = [circle.get_sizes()[0] for circle in axes.collections]
+    assert areas == pytest.approx([3000, 3000 * 2.26 / 44.7, 3000 * 2.23 / 44.7])
+    assert axes.get_xscale() == "log"
+    names = [text.get_text() for text in axes.texts]
+    assert sorted(names) == ["bwn, 2.23 MB", "full, 44.7 MB", "xnor, 2.26 MB"]
+    boxes = [super(type(text), text).get_window_extent() for text in axes.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert all(axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1) for box in boxes)
+
+
+def test_without_accuracy_there_is_nothing_to_plot(tmp_path: Path) -> None:
+    bare = result()
+    for row in bare["rows"]:
+        row["accuracy"] = None
+    with pytest.raises(EdgenetError, match="nothing to plot"):
+        report.plot(bare, tmp_path / "plot.png")
+
+
+def test_without_matplotlib_a_sentence_says_how_to_get_it_and_torch_is_never_needed() -> None:
+    script = (
+        "import sys\n"
+        "for name in ('torch', 'lightning', 'onnxscript', 'matplotlib'): sys.modules[name] = None\n"
+        "from edgenet import report\n"
+        "from tests.report.results import result\n"
+        "report.table(result()), report.markdown(result())\n"
+        "try: report.plot(result(), 'plot.png')\n"
+        "except ValueError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout == "Plots need matplotlib; get it with pip install 'edgenet[plot]'.\n"
+
+
+def test_a_comparison_shows_both_sides_and_a_verdict() -> None:
+    before, after = result(), result(isa="avx2")
+    after["rows"][2]["speedup"] = {"over": "full", "median": 5.0, "low": 4.9, "high": 5.1}
+    after["rows"].pop(1)
+    text = printed(report.comparison_table(bench.compare(before, after), "a.json", "b.json"))
+    lines = [line.split() for line in text.splitlines()]
+    assert ["faster", "than", "full", "3.56x", "5.00x", "1.40", "1.37–1.44", "better"] in lines
+    assert ["resnet18", "bwn", "native", "only", "in", "a.json"] in lines
+    assert "cpu: isa was avx512, is avx2" in text
+    assert "…" not in printed(report.comparison_table(bench.compare(before, after), "a.json", "b.json"), 80)
+
+
+def test_an_inspection_lists_layers_and_totals(tmp_path: Path) -> None:
+    file = models.xnor(tmp_path / "net.onnx")
+    text = printed(report.inspection_table(inspect(file), file), 160)
+    assert "XnorLinear" in text
+    assert "328 parameters, 256 of them one bit" in text
+    assert "256 binary ones = 4 operations" in text
