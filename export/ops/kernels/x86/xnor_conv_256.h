@@ -11,6 +11,8 @@ struct Bytes256 {
   using Vector = __m256i;
   static constexpr int64_t kBytes = 32;
 
+  /// Computes value here: GCC 12 else moves additions past other look-ups, whose results it then spills.
+  static void settle(Vector& value) { __asm__("" : "+x"(value)); }
   static Vector zero() { return _mm256_setzero_si256(); }
   static Vector load(const uint8_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
   static Vector load_table(const uint8_t* table) {

@@ -11,6 +11,8 @@ struct Bytes512 {
   using Vector = __m512i;
   static constexpr int64_t kBytes = 64;
 
+  /// Computes value here: GCC 12 else moves additions past other look-ups, whose results it then spills.
+  static void settle(Vector& value) { __asm__("" : "+v"(value)); }
   static Vector zero() { return _mm512_setzero_si512(); }
   static Vector load(const uint8_t* from) { return _mm512_loadu_si512(from); }
   static Vector load_table(const uint8_t* table) {

@@ -54,7 +54,7 @@ struct ChannelSource {
 
 /// Convolves `pairs` pairs of positions for a vector of channels.
 template <class V, int pairs>
-void convolve_pairs(const SuperblockTask& task, int64_t channel, int64_t strip, int64_t pair) {
+EDGENET_NOINLINE void convolve_pairs(const SuperblockTask& task, int64_t channel, int64_t strip, int64_t pair) {
   const ChannelSource<V> source{task.taps, task.weights + channel / 2, task.tap_bytes,
                                 task.tables + strip * task.tap_count * kStripPairs + pair};
   Counter<V, pairs, 1> counter;

@@ -8,6 +8,8 @@
 #include "kernels/xnor_conv_layout.h"
 
 #define EDGENET_INLINE __attribute__((always_inline)) inline
+// Registers are handed out a function at a time: the inner loops are functions of their own.
+#define EDGENET_NOINLINE __attribute__((noinline))
 #define EDGENET_LAMBDA __attribute__((always_inline))
 
 namespace edgenet::x86 {
@@ -84,6 +86,7 @@ class Counter {
         unroll<vectors>([&](auto v) EDGENET_LAMBDA {
           const Vector found = V::look_up(table, index[v]);
           nibbles[i][v] = t == 0 ? found : V::add_bytes(nibbles[i][v], found);
+          V::settle(nibbles[i][v]);
         });
       });
     });

@@ -38,7 +38,7 @@ template <class V, int pairs, int vectors>
 struct PositionBlock {
   static constexpr int64_t kLanes = int64_t{vectors} * V::kBytes;
 
-  static void convolve(const BlockTask& task, int pair, int64_t lane, int64_t lanes) {
+  EDGENET_NOINLINE static void convolve(const BlockTask& task, int pair, int64_t lane, int64_t lanes) {
     const PositionSource<V> source{task.taps, task.signs + lane, task.weights + pair, task.tap_bytes};
     Counter<V, pairs, vectors> counter;
     counter.count(source, task.tap_count);
