@@ -59,14 +59,14 @@ std::vector<float> tolerance_of(const Case& test) {
   return run(*scalar_kernels.bwn_linear(absolute.weights()), absolute, false, false, &intact);
 }
 
-void check(const Case& test, Random& random, Report& report) {
+void check(const Case& test, Random& random, Report& report, double threads_chance = 0.3) {
   const int64_t count = test.rows * test.outputs;
   bool intact = true;
   const auto xnor = run(*scalar_kernels.xnor_linear(test.weights()), test, true, false, &intact);
   const auto bwn = run(*scalar_kernels.bwn_linear(test.weights()), test, false, false, &intact);
   const auto tolerance = tolerance_of(test);
   for (const KernelSet* set : runnable_kernels()) {
-    const bool threads = random.chance(0.3);
+    const bool threads = random.chance(threads_chance);
     const auto found = run(*set->xnor_linear(test.weights()), test, true, threads, &intact);
     int64_t at = first_difference(found.data(), xnor.data(), nullptr, count);
     report.expect(at < 0, set->name, " xnor: ", test.text(), ": output ", at, " is ", at < 0 ? 0 : found[at],
@@ -97,7 +97,8 @@ int main() {
     check(make_case(3, inputs, 1, false, random), random, report);
     check(make_case(1, inputs, 257, true, random), random, report);
   }
-  Case same_sign = make_case(2, 16384, 3, false, random);  // rounding that all goes one way
+  check(make_case(3, 2048, 1100, true, random), random, report, 1.0);  // enough to be worth several threads
+  Case same_sign = make_case(2, 16384, 3, false, random);              // rounding that all goes one way
   std::fill(same_sign.packed.begin(), same_sign.packed.end(), 0xff);
   std::fill(same_sign.x.begin(), same_sign.x.end(), 0.1f);
   check(same_sign, random, report);

@@ -32,13 +32,16 @@ std::vector<float> run(const RecurrenceKernel& kernel, const Case& test, bool xn
 void check_row(const KernelSet& set, const Case& test, bool xnor, const float* previous, const float* u, const float* p,
                Report& report) {
   const int64_t row_bytes = (test.size + 7) / 8;
+  std::vector<double> activations(static_cast<size_t>(test.size));
+  for (int64_t k = 0; k < test.size; ++k) {
+    activations[k] = xnor ? (previous[k] >= test.threshold[k] ? 1.0 : -1.0) : std::tanh(double{previous[k]});
+  }
   for (int64_t o = 0; o < test.size; ++o) {
     double sum = 0, magnitude = 0;
     for (int64_t k = 0; k < test.size; ++k) {
       const bool positive = (test.packed[o * row_bytes + k / 8] >> (k % 8)) & 1;
-      const double activation = xnor ? (previous[k] >= test.threshold[k] ? 1.0 : -1.0) : std::tanh(double{previous[k]});
-      sum += positive ? activation : -activation;
-      magnitude += std::fabs(activation);
+      sum += positive ? activations[k] : -activations[k];
+      magnitude += std::fabs(activations[k]);
     }
     const float product = test.scale[o] * static_cast<float>(sum);
     const float expected = product + u[o];
@@ -59,6 +62,18 @@ void check(const KernelSet& set, const Case& test, bool xnor, bool threads, Repo
     const float* previous = row < test.batch ? &test.initial[row * test.size] : &p[(row - test.batch) * test.size];
     check_row(set, test, xnor, previous, &test.u[row * test.size], &p[row * test.size], report);
   }
+}
+
+Case make_case(int64_t steps, int64_t batch, int64_t size, Random& random) {
+  Case test{steps, batch, size, {}, {}, {}, {}, {}};
+  test.packed = random.packed(size, size);
+  test.u = random.floats(steps * batch * size);
+  test.threshold = random.awkward_floats(size, 10);
+  test.scale = random.floats(size);
+  for (float& value : test.scale) value *= 0.1f;
+  test.initial =
+      random.chance(0.5) ? random.floats(batch * size) : std::vector<float>(static_cast<size_t>(batch * size), 0.0f);
+  return test;
 }
 
 /// A layer of one unit with weight +1 and scale 1, fed nothing, gives the hyperbolic tangent of its state.
@@ -87,18 +102,18 @@ int main() {
   Random random(7);
   Report report;
   for (int i = 0; i < 60; ++i) {
-    Case test{random.between(1, 5), random.pick<int64_t>({1, 1, 2, 5}), random.between(1, 150), {}, {}, {}, {}, {}};
-    if (i == 0) test.size = 512;
-    test.packed = random.packed(test.size, test.size);
-    test.u = random.floats(test.steps * test.batch * test.size);
-    test.threshold = random.awkward_floats(test.size, 10);
-    test.scale = random.floats(test.size);
-    for (float& value : test.scale) value *= 0.1f;
-    test.initial = random.chance(0.5) ? random.floats(test.batch * test.size)
-                                      : std::vector<float>(static_cast<size_t>(test.batch * test.size), 0.0f);
+    const int64_t size = i == 0 ? 512 : random.between(1, 150);
+    const Case test = make_case(random.between(1, 5), random.pick<int64_t>({1, 1, 2, 5}), size, random);
     for (const KernelSet* set : runnable_kernels()) {
       check(*set, test, true, random.chance(0.3), report);
       check(*set, test, false, random.chance(0.3), report);
+    }
+  }
+  // Enough to be worth several threads: over the batch, and over the outputs of one state.
+  for (const Case& test : {make_case(5, 65, 150, random), make_case(2, 1, 2100, random)}) {
+    for (const KernelSet* set : runnable_kernels()) {
+      check(*set, test, true, true, report);
+      check(*set, test, false, true, report);
     }
   }
   for (const KernelSet* set : runnable_kernels()) check_tanh(*set, report);
