@@ -18,20 +18,34 @@ def sign(x: Tensor, estimator: str | Estimator = "ste", threshold: Tensor | None
     return _Sign.apply(x, threshold, get_estimator(estimator))
 
 
-def scaled_sign(weight: Tensor, scale: Tensor, estimator: str | Estimator = "ste") -> Tensor:
+def scaled_sign(weight: Tensor, scale: Tensor | None = None, estimator: str | Estimator = "ste") -> Tensor:
     """`scale[o] * sign(weight[o, ...])`, the binary weight [O, ...] of a layer in training; scale [O].
 
-    With `scale = |weight|.mean()` per output it is the closest such product to the weight (Rastegari et al. 2016,
-    XNOR-Net, arXiv:1603.05279, eq. 6). Autograd then gives the gradient of the whole product: the paper's
-    `dC/dW = dC/dW~ (1/n + d sign(W)/dW alpha)`, its first term summed over the n weights of the output, as the chain
-    rule has it.
+    Without a scale it is the mean magnitude of the output's weights, which makes the product the closest such one to
+    the weight (Rastegari et al. 2016, XNOR-Net, arXiv:1603.05279, eq. 6). The gradient is that of the whole product:
+    the paper's `dC/dW = dC/dW~ (1/n + d sign(W)/dW alpha)`, its first term summed over the n weights of the output, as
+    the chain rule has it.
     """
-    shape = (-1,) + (1,) * (weight.dim() - 1)
-    return _ScaledSign.apply(weight, scale.view(shape), get_estimator(estimator))
+    estimator = get_estimator(estimator)
+    if scale is None:
+        return _MeanScaledSign.apply(weight, estimator)
+    return _ScaledSign.apply(weight, _per_output(scale, weight), estimator)
 
 
-def _select(condition: Tensor, positive: Tensor) -> Tensor:
-    return torch.where(condition, positive, -positive)
+def mean_magnitude(weight: Tensor) -> Tensor:
+    """mean |weight| of each output [O]."""
+    return weight.abs().mean(tuple(range(1, weight.dim())))
+
+
+def _per_output(scale: Tensor, weight: Tensor) -> Tensor:
+    return scale.view((-1,) + (1,) * (weight.dim() - 1))
+
+
+def _plus_minus(x: Tensor, threshold: Tensor | float, scale: Tensor | float = 1.0) -> Tensor:
+    """`scale` where `x >= threshold`, else `-scale`. Written to be vectorised, which torch.where is not on a CPU."""
+    met = torch.empty_like(x)
+    torch.ge(x, threshold, out=met)
+    return met.mul_(2 * scale).sub_(scale)
 
 
 class _Sign(torch.autograd.Function):
@@ -39,7 +53,7 @@ class _Sign(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, threshold: Tensor | None, estimator: Estimator) -> Tensor:
         ctx.save_for_backward(x, threshold)
         ctx.estimator = estimator
-        return _select(x >= (0 if threshold is None else threshold), x.new_ones(()))
+        return _plus_minus(x, 0.0 if threshold is None else threshold)
 
     @staticmethod
     @once_differentiable
@@ -56,11 +70,30 @@ class _ScaledSign(torch.autograd.Function):
     def forward(ctx: Any, weight: Tensor, scale: Tensor, estimator: Estimator) -> Tensor:
         ctx.save_for_backward(weight, scale)
         ctx.estimator = estimator
-        return _select(weight >= 0, scale)
+        return _plus_minus(weight, 0.0, scale)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         weight, scale = ctx.saved_tensors
-        grad_scale = _select(weight >= 0, grad).sum_to_size(scale.shape)
+        grad_scale = _plus_minus(weight, 0.0).mul_(grad).sum_to_size(scale.shape)
         return ctx.estimator.backward(grad * scale, weight), grad_scale, None
+
+
+class _MeanScaledSign(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, estimator: Estimator) -> Tensor:
+        scale = _per_output(mean_magnitude(weight), weight)
+        result = _plus_minus(weight, 0.0, scale)
+        ctx.save_for_backward(weight, scale, result)
+        ctx.estimator = estimator
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        weight, scale, result = ctx.saved_tensors
+        # result is scale * sign: sum(grad * sign) / n * sign, without another pass to make the signs.
+        through_scale = (grad * result).sum_to_size(scale.shape).div_(scale.square().clamp_min_(1e-30))
+        grad_weight = ctx.estimator.backward(grad * scale, weight)
+        return grad_weight.addcmul_(result, through_scale.div_(weight[0].numel())), None

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from edgenet.errors import EdgenetError
 from edgenet.nn.estimators import Estimator, get_estimator
-from edgenet.nn.functional import scaled_sign, sign
+from edgenet.nn.functional import mean_magnitude, scaled_sign, sign
 
 BINARY_SCHEMES = ("bwn", "xnor")
 SCALES = ("mean", "learnable")
@@ -43,11 +43,8 @@ class BinaryLayer(nn.Module):
         self.weight_estimator = get_estimator(weight_estimator)
         has_threshold = scheme == "xnor" and threshold
         self.register_parameter("threshold", nn.Parameter(self.weight.new_zeros(inputs)) if has_threshold else None)
-        factors = nn.Parameter(self._mean_magnitude().detach().clone()) if scale == "learnable" else None
+        factors = nn.Parameter(mean_magnitude(self.weight).detach().clone()) if scale == "learnable" else None
         self.register_parameter("scale", factors)
-
-    def _mean_magnitude(self) -> Tensor:
-        return self.weight.abs().flatten(1).mean(1)
 
     def binary_weight(self) -> Tensor:
         """Signs of the latent weights: +1 and -1, of the weight's shape."""
@@ -55,11 +52,11 @@ class BinaryLayer(nn.Module):
 
     def scaling_factor(self) -> Tensor:
         """Factor per output [O]: mean |latent weight| of the output, or the learnable one."""
-        return self._mean_magnitude() if self.scale is None else self.scale
+        return mean_magnitude(self.weight) if self.scale is None else self.scale
 
     def scaled_weight(self) -> Tensor:
         """`scaling_factor * binary_weight`, as training uses it: one pass over the weights, none over the outputs."""
-        return scaled_sign(self.weight, self.scaling_factor(), self.weight_estimator)
+        return scaled_sign(self.weight, self.scale, self.weight_estimator)
 
     def binary_input(self, x: Tensor, threshold: Tensor | None) -> Tensor:
         """`sign(x >= threshold)` for `xnor`, x itself for `bwn`."""
@@ -72,7 +69,7 @@ class BinaryLayer(nn.Module):
         if "bias" in self._parameters:
             self._parameters["bias"] = layer._parameters["bias"]
         if self.scale is not None:
-            self.scale.copy_(self._mean_magnitude())
+            self.scale.copy_(mean_magnitude(self.weight))
         self.train(layer.training)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
@@ -80,7 +77,7 @@ class BinaryLayer(nn.Module):
         # Weights of a float layer bring no factor; the one from initialisation would not belong to them.
         if self.scale is not None and f"{prefix}scale" not in state_dict and f"{prefix}weight" in state_dict:
             with torch.no_grad():
-                self.scale.copy_(self._mean_magnitude())
+                self.scale.copy_(mean_magnitude(self.weight))
 
     def _binary_repr(self) -> str:
         return f", scheme={self.scheme}, estimator={self.estimator.name or self.estimator}, scale={self.scale_kind}"

@@ -27,7 +27,7 @@ def load_folder(folder: Path, input_shape: tuple[int, ...] = (3, 64, 64)) -> Dat
         raise EdgenetError(f"images have 1 or 3 channels, height and width; the network wants {tuple(input_shape)}")
     train_folder, test_folder = folder / "train", folder / "test"
     if train_folder.is_dir() and test_folder.is_dir():
-        train, test = _list_classes(train_folder), _list_classes(test_folder)
+        train, test = _list_classes(train_folder), _list_classes(test_folder, at_least=1)
         unknown = sorted(test.keys() - train.keys())
         if unknown:
             raise EdgenetError(f"class {unknown[0]!r} is in {test_folder} but not in {train_folder}")
@@ -54,7 +54,7 @@ def load_folder(folder: Path, input_shape: tuple[int, ...] = (3, 64, 64)) -> Dat
     return DataSet(folder.resolve().name, IMAGES, splits["train"], splits["test"], classes, preprocessing, files)
 
 
-def _list_classes(folder: Path) -> dict[str, list[Path]]:
+def _list_classes(folder: Path, at_least: int = 2) -> dict[str, list[Path]]:
     classes = {}
     for class_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         images = sorted(
@@ -67,7 +67,7 @@ def _list_classes(folder: Path) -> dict[str, list[Path]]:
         classes[class_folder.name] = images
     if not classes:
         raise EdgenetError(f"no images in {folder}: it needs one folder a class with images in it")
-    if len(classes) == 1:
+    if len(classes) < at_least:
         raise EdgenetError(f"only one class, {next(iter(classes))!r}, in {folder}: telling apart needs two or more")
     return classes
 

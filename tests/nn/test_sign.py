@@ -81,14 +81,24 @@ def test_gradient_of_a_threshold_is_minus_the_sum_of_its_inputs_gradients():
     torch.testing.assert_close(threshold.grad, -expected.sum((0, 2)).unsqueeze(1))
 
 
-def test_scaled_sign_has_the_gradient_of_scale_times_sign():
+@pytest.mark.parametrize("fused", [True, False])
+def test_scaled_sign_has_the_gradient_of_scale_times_sign(fused):
     weight = torch.randn(3, 5, requires_grad=True)
     incoming = torch.randn(3, 5)
-    scaled_sign(weight, weight.abs().mean(1)).backward(incoming)
+    scaled = scaled_sign(weight) if fused else scaled_sign(weight, weight.abs().mean(1))
+    scaled.backward(incoming)
     signs = torch.where(weight >= 0, 1.0, -1.0)
+    scale = weight.abs().mean(1, keepdim=True)
+    torch.testing.assert_close(scaled, scale * signs)
     through_scale = signs / 5 * (incoming * signs).sum(1, keepdim=True)
-    through_sign = incoming * weight.abs().mean(1, keepdim=True) * (weight.abs() <= 1)
+    through_sign = incoming * scale * (weight.abs() <= 1)
     torch.testing.assert_close(weight.grad, through_scale + through_sign)
+
+
+def test_an_output_of_zeros_has_a_gradient_that_is_no_nan():
+    weight = torch.zeros(2, 3, requires_grad=True)
+    scaled_sign(weight).sum().backward()
+    assert torch.isfinite(weight.grad).all()
 
 
 def test_own_estimators_are_taken_as_objects():
