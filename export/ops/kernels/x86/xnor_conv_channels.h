@@ -76,25 +76,26 @@ EDGENET_NOINLINE void convolve_pairs(const SuperblockTask& task, int64_t channel
   }
 }
 
+/// Convolves at most `most` of the `left` pairs of positions from `pair` on, in as few tables as hold them, and returns
+/// how many.
+template <class V, int most>
+int64_t convolve_some_pairs(const SuperblockTask& task, int64_t channel, int64_t strip, int64_t pair, int64_t left) {
+  if constexpr (most > 1) {
+    if (left <= most / 2) return convolve_some_pairs<V, most / 2>(task, channel, strip, pair, left);
+  }
+  convolve_pairs<V, most>(task, channel, strip, pair);
+  return smaller(most, left);
+}
+
 /// `most`: how many pairs of positions fit the registers.
 template <class V, int most>
 void convolve_superblock(const SuperblockTask& task) {
   const int64_t pairs = (task.outputs + 1) / 2;
   for (int64_t channel = 0; channel < task.channels; channel += V::kBytes) {
     for (int64_t pair = 0; pair < pairs;) {
-      const int64_t strip = pair / kStripPairs;
       const int64_t at = pair % kStripPairs;
-      const int64_t left = smaller(pairs - pair, kStripPairs - at);
-      if (left > most / 2) {
-        convolve_pairs<V, most>(task, channel, strip, at);
-        pair += smaller(most, left);
-      } else if (left > most / 4) {
-        convolve_pairs<V, most / 2>(task, channel, strip, at);
-        pair += smaller(most / 2, left);
-      } else {
-        convolve_pairs<V, 1>(task, channel, strip, at);
-        pair += 1;
-      }
+      pair +=
+          convolve_some_pairs<V, most>(task, channel, pair / kStripPairs, at, smaller(pairs - pair, kStripPairs - at));
     }
   }
 }

@@ -15,6 +15,14 @@ struct Piece {
   const uint8_t* signs;
 };
 
+/// Copies `rows` rows of `count` bytes, `width` bytes at a time.
+template <int64_t width>
+void copy_adjacent(const uint8_t* from, int64_t from_step, uint8_t* to, int64_t to_step, int64_t rows, int64_t count) {
+  for (int64_t row = 0; row < rows; ++row, from += from_step, to += to_step) {
+    for (int64_t i = 0; i < count; i += width) std::memcpy(to + i, from + i, width);
+  }
+}
+
 /// Copies the piece's part of a plane. Up to 64 bytes beyond each row are written as well: what belongs there comes
 /// later, the next row or padding.
 template <class Isa>
@@ -33,31 +41,45 @@ void copy_rows(const XnorLayout& layout, const XnorPlane& plane, const Piece& pi
     first = larger(first, (stride - 1 - shift) / stride);
     end = smaller(end, (piece.columns - shift + stride - 1) / stride);
   }
-  const int64_t step = plane.row_stride * piece.columns;
-  const uint8_t* line = piece.signs + (row * plane.row_stride + plane.row_offset - piece.first_row) * piece.columns +
+  const int64_t from_step = plane.row_stride * piece.columns;
+  const int64_t to_step = layout.horizontal.outputs;
+  const uint8_t* from = piece.signs + (row * plane.row_stride + plane.row_offset - piece.first_row) * piece.columns +
                         first * stride + shift;
-  to += row * layout.horizontal.outputs;
-  for (; row < end_row; ++row, line += step, to += layout.horizontal.outputs) {
-    const uint8_t* from = line;
-    if (stride == 1) {
-      for (int64_t i = first; i < end; i += Isa::kBytes, from += Isa::kBytes) std::memcpy(to + i, from, Isa::kBytes);
-    } else if (stride == 2) {
-      for (int64_t i = first; i < end; i += 32, from += 64) Isa::copy_even_bytes(from, to + i);
+  to += row * to_step + first;
+  const int64_t rows = end_row - row;
+  const int64_t count = end - first;
+  if (stride == 1) {
+    // As narrow as can be: a load that is wider than the store before it waits for that store.
+    if (count <= 8) return copy_adjacent<8>(from, from_step, to, to_step, rows, count);
+    if (count <= 16) return copy_adjacent<16>(from, from_step, to, to_step, rows, count);
+    return copy_adjacent<Isa::kBytes>(from, from_step, to, to_step, rows, count);
+  }
+  for (int64_t i = 0; i < rows; ++i, from += from_step, to += to_step) {
+    if (stride == 2) {
+      for (int64_t j = 0; j < count; j += 32) Isa::copy_even_bytes(from + 2 * j, to + j);
     } else {
-      for (int64_t i = first; i < end; ++i, from += stride) to[i] = *from;
+      for (int64_t j = 0; j < count; ++j) to[j] = from[j * stride];
     }
   }
+}
+
+void pad(uint8_t* to, int64_t count) {
+  if (count > 16) {
+    std::memset(to, kPadding, static_cast<size_t>(count));
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) to[i] = kPadding;
 }
 
 /// Marks what a plane holds beside the image.
 void pad_plane(const XnorLayout& layout, const XnorPlane& plane, uint8_t* to) {
   const int64_t width = layout.horizontal.outputs;
-  std::memset(to, kPadding, static_cast<size_t>(plane.first_row * width));
-  std::memset(to + plane.end_row * width, kPadding, static_cast<size_t>((layout.plane_rows - plane.end_row) * width));
+  pad(to, plane.first_row * width);
+  pad(to + plane.end_row * width, (layout.plane_rows - plane.end_row) * width);
   for (int64_t row = plane.first_row; row < plane.end_row; ++row) {
     uint8_t* line = to + row * width;
-    for (int64_t i = 0; i < plane.first; ++i) line[i] = kPadding;
-    for (int64_t i = plane.end; i < width; ++i) line[i] = kPadding;
+    pad(line, plane.first);
+    pad(line + plane.end, width - plane.end);
   }
 }
 
