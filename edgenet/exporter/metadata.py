@@ -45,6 +45,4 @@ def _text(key: str, value: Any) -> str:
     try:
         return json.dumps(value)
     except (TypeError, ValueError) as error:
-        raise EdgenetError(
-            f"metadata {key!r} cannot be written as JSON ({error}); give text, numbers or lists"
-        ) from error
+        raise EdgenetError(f"metadata {key!r} is no JSON ({error}); give text, numbers, lists or dicts") from error
