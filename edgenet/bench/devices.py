@@ -20,6 +20,7 @@ class WorkerProcess:
 
     def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         self._messages = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._unread = 0
         # A session of its own, so that Ctrl-C reaches us alone and what was measured can be kept.
         self._process = subprocess.Popen(
             command,
@@ -42,7 +43,11 @@ class WorkerProcess:
         try:
             self._process.stdin.write(json.dumps({"do": request, **arguments}) + "\n")
             self._process.stdin.flush()
-            reply = self._process.stdout.readline()
+            # Ctrl-C may have left the reply to an earlier request behind.
+            self._unread += 1
+            while self._unread:
+                reply = self._process.stdout.readline()
+                self._unread -= 1
         except BrokenPipeError:
             reply = ""
         if not reply:

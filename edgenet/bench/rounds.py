@@ -1,6 +1,8 @@
 """Interleaved timing: in every round each model runs one block, so that drift of the machine hits all alike."""
 
 import math
+import operator
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -12,7 +14,7 @@ Progress = Callable[[float, str], None]
 MIN_ROUNDS = 10
 _BLOCK_SECONDS = 0.1
 _MAX_RUNS_A_BLOCK = 1000
-# So many times the rounds that a quiet machine needs, and we stop with what there is.
+# So many times the rounds or the time that a quiet machine needs, and we stop with what there is.
 _PATIENCE = 3
 
 
@@ -94,6 +96,7 @@ def measure(
         max(MIN_ROUNDS, math.ceil(min_runs / count), math.ceil(min_seconds * 1e3 / (count * ms)))
         for count, ms in zip(runs, run_ms, strict=True)
     )
+    deadline = time.monotonic() + _PATIENCE * needed * sum(map(operator.mul, runs, run_ms)) / 1e3
     tracks = [Track() for _ in workers]
     order = list(range(len(workers)))
     try:
@@ -105,6 +108,8 @@ def measure(
             order = order[::-1] if number % 2 else order[1:] + order[:1]
             progress(min((number + 1) / needed, 1.0), f"timing, round {number + 1}")
             if number + 1 >= needed and all(track.enough(min_runs, min_seconds) for track in tracks):
+                break
+            if number + 1 >= MIN_ROUNDS and time.monotonic() > deadline:
                 break
     except KeyboardInterrupt:
         rounds = min(len(track.blocks) for track in tracks)

@@ -61,7 +61,7 @@ def need_training() -> None:
     """
     from importlib.util import find_spec
 
-    missing = [name for name in ("torch", "lightning", "onnxscript", "safetensors") if _absent(name, find_spec)]
+    missing = [name for name in ("torch", "lightning", "onnxscript", "safetensors") if find_spec(name) is None]
     if missing:
         raise EdgenetError(
             f"This needs {', '.join(missing)}, not installed here; get it with pip install 'edgenet[train]'."
@@ -72,13 +72,6 @@ def see_own_modules() -> None:
     """Let `package.module:factory` name what lies in the working folder, as it does with `python -m`."""
     if "" not in sys.path:
         sys.path.insert(0, "")
-
-
-def _absent(name: str, find_spec: Callable[[str], Any]) -> bool:
-    try:
-        return find_spec(name) is None
-    except ValueError:
-        return True
 
 
 def console(to_stderr: bool = False) -> "Console":

@@ -1,8 +1,11 @@
 """Whole measurements of tiny networks, in real worker processes."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +139,18 @@ def test_progress_runs_from_nothing_to_all(folder: Path) -> None:
     bench.run([folder / "full.onnx"], progress=lambda fraction, text: seen.append(fraction), **QUICK)
     assert seen == sorted(seen)
     assert (seen[0], seen[-1]) == (0, 1)
+
+
+def test_ctrl_c_keeps_what_was_measured_and_flags_it(folder: Path) -> None:
+    def interrupt_soon(fraction: float, text: str) -> None:
+        if text == "timing, round 5":
+            threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+    (row,) = bench.run([folder / "full.onnx"], min_runs=10**9, min_seconds=600, progress=interrupt_soon)["rows"]
+    assert row["latency_ms"]["runs"] > 0
+    assert row["accuracy"]["value"] == 1
+    assert not row["valid"]
+    assert any(flag.startswith("too few runs") for flag in row["flags"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,199 @@
+"""The commands that need no torch, their errors and exit codes."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edgenet.cli import main
+from edgenet.runtime import library
+from tests.cli.conftest import Place
+from tests.runtime import models
+
+QUICK = ["--min-runs", "10", "--min-seconds", "0.05"]
+_BLOCK = "import sys\nfor name in ('torch', 'lightning', 'onnxscript', 'matplotlib'): sys.modules[name] = None\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return models.run_folder(tmp_path_factory.mktemp("cli") / "tiny-run")
+
+
+@pytest.fixture(scope="module")
+def result_file(folder: Path) -> Path:
+    file = folder.with_name("result.json")
+    assert call("bench", folder, *QUICK, "--json", file).exit_code == 0
+    return file
+
+
+def call(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def refused(*words: object) -> str:
+    done = call(*words)
+    assert done.exit_code == 1, done.output
+    assert done.stdout == ""
+    # Besides progress there is one line.
+    (line,) = [line for line in done.stderr.splitlines() if " % " not in line]
+    assert line.startswith("Error: ")
+    return line
+
+
+def test_bench_prints_a_table_a_row_a_path(folder: Path) -> None:
+    done = call("bench", folder, *QUICK)
+    assert done.exit_code == 0
+    assert "tiny on digits, input 1x64" in done.stdout
+    assert "portable" in done.stdout
+    assert ("native" in done.stdout.split("size:")[0]) == library.available()
+
+
+def test_json_to_standard_output_is_nothing_but_json(folder: Path) -> None:
+    done = call("bench", folder / "full.onnx", *QUICK, "--json", "-")
+    assert json.loads(done.stdout)["rows"][0]["scheme"] == "full"
+    assert "latency" in done.stderr
+
+
+def test_json_csv_and_plot_are_written_where_asked(folder: Path, tmp_path: Path) -> None:
+    done = call("bench", folder, *QUICK, "--json", tmp_path / "r.json", "--csv", tmp_path / "r.csv")
+    assert done.exit_code == 0
+    rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
+    assert [row["scheme"] for row in rows] == [
+        row["scheme"] for row in json.loads((tmp_path / "r.json").read_text())["rows"]
+    ]
+    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_baseline_is_compared_with(folder: Path, result_file: Path) -> None:
+    done = call("bench", folder, *QUICK, "--baseline", result_file)
+    assert done.exit_code == 0
+    assert "second / first" in " ".join(done.stdout.split())
+    assert "this run" in done.stdout
+
+
+def test_bench_without_a_path_takes_the_newest_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models.run_folder(tmp_path / "runs" / "old")
+    models.run_folder(tmp_path / "runs" / "new")
+    monkeypatch.chdir(tmp_path)
+    done = call("bench", *QUICK)
+    assert done.exit_code == 0
+    assert "Measuring the newest run, runs/new." in done.stderr
+
+
+def test_input_shapes_reach_the_network_and_leave_accuracy_out(folder: Path) -> None:
+    done = call("bench", folder / "full.onnx", *QUICK, "--input-shape", "input:3,64", "--json", "-")
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["input"] == [3, 64]
+    assert row["accuracy"] is None
+
+
+def test_inspect_shows_layers(folder: Path) -> None:
+    done = call("inspect", folder / "xnor.onnx")
+    assert done.exit_code == 0
+    assert "XnorLinear" in done.stdout
+    as_json = json.loads(call("inspect", folder / "xnor.onnx", "--json", "-").stdout)
+    assert (as_json["binary_macs"], as_json["layers"][0]["weight_bits"]) == (256, 1)
+
+
+def test_compare_takes_files_and_run_folders(folder: Path, result_file: Path) -> None:
+    (folder / "report.json").write_text(result_file.read_text())
+    done = call("compare", result_file, folder)
+    assert done.exit_code == 0
+    assert "tiny full plain" in done.stdout
+    as_json = json.loads(call("compare", result_file, folder, "--json", "-").stdout)
+    assert as_json["rows"][0]["changes"][0]["verdict"] == "same"
+
+
+def test_what_there_is_to_choose_from_is_listed() -> None:
+    assert "resnet18" in call("models").stdout
+    assert "digits" in call("data").stdout
+    assert "cpu" in call("devices").stdout
+
+
+def test_doctor_says_whether_the_native_path_is_used() -> None:
+    done = call("doctor")
+    assert done.exit_code == 0
+    expected = "used: a test node ran on 1 native kernel" if library.available() else "not used. The portable path"
+    assert expected in done.stdout
+    assert "C++ compiler" in done.stdout
+    assert "training:" in done.stdout
+
+
+def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / library.FILE_NAME
+    broken.write_bytes(b"no library")
+    monkeypatch.setenv(library.ENVIRONMENT_VARIABLE, str(broken))
+    done = call("doctor")
+    assert done.exit_code == 0
+    assert "install a C++ compiler" in done.stdout
+
+
+def test_bad_input_of_bench_is_one_sentence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "note.onnx").write_text("no network")
+    (tmp_path / "broken.json").write_text("{")
+    file = folder / "full.onnx"
+    assert "nowhere does not exist" in refused("bench", "nowhere")
+    assert "holds no .onnx file" in refused("bench", tmp_path / "empty")
+    assert "note.onnx" in refused("bench", tmp_path / "note.onnx")
+    assert "no device 'toaster'; there is cpu" in refused("bench", file, "--device", "toaster")
+    assert "is no JSON" in refused("bench", file, "--baseline", tmp_path / "broken.json")
+    assert "cannot be read" in refused("bench", file, "--baseline", tmp_path / "none.json")
+    assert "name:1,3,224,224" in refused("bench", file, "--input-shape", "input:a,b")
+    assert "takes [batch, 64], not [1, 5]" in refused("bench", file, "--input-shape", "input:1,5")
+    assert "No such file" in refused("bench", file, *QUICK, "--json", tmp_path / "no" / "folder.json")
+
+
+def test_bad_input_of_the_others_is_one_sentence(folder: Path, tmp_path: Path, result_file: Path) -> None:
+    (tmp_path / "note.onnx").write_text("no network")
+    assert "nowhere.onnx" in refused("inspect", "nowhere.onnx")
+    assert "note.onnx" in refused("inspect", tmp_path / "note.onnx")
+    assert "no input shape" in refused("inspect", folder / "full.onnx", "--input-shape", "x")
+    assert "cannot be read" in refused("compare", result_file, tmp_path / "none.json")
+    assert "is no JSON" in refused("compare", tmp_path / "note.onnx", result_file)
+
+
+def test_debug_shows_where_an_error_comes_from() -> None:
+    done = CliRunner().invoke(main, ["bench", "nowhere", "--debug"])
+    assert isinstance(done.exception, ValueError)
+
+
+@pytest.mark.parametrize(
+    "words", [["bench", "--threads", "0"], ["bench", "--min-seconds", "0"], ["nothing"], ["inspect"]]
+)
+def test_wrong_usage_exits_with_2(words: list[str]) -> None:
+    assert CliRunner().invoke(main, words).exit_code == 2
+
+
+def test_without_torch_a_run_is_measured_and_training_says_what_it_needs(folder: Path) -> None:
+    script = f"{_BLOCK}from edgenet.cli import main\nmain()"
+    measured = subprocess.run(
+        [sys.executable, "-c", script, "bench", folder, *QUICK], capture_output=True, text=True, check=True
+    )
+    assert "100.0 %" in measured.stdout
+    refused_ = subprocess.run([sys.executable, "-c", script, "binarize", "lenet5"], capture_output=True, text=True)
+    assert refused_.returncode == 1
+    assert "pip install 'edgenet[train]'" in refused_.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["models"], ["data"], ["bench", "--help"]])
+def test_what_should_be_quick_imports_nothing_heavy(words: list[str]) -> None:
+    script = (
+        "import atexit, sys\n"
+        "heavy = {'numpy', 'onnx', 'onnxruntime', 'torch', 'rich', 'matplotlib'}\n"
+        "atexit.register(lambda: print('heavy:', sorted(heavy & set(sys.modules))))\n"
+        "from edgenet.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("heavy: []\n")
+
+
+def test_the_installed_command_answers(place: Place) -> None:
+    done = place.run("--version")
+    assert done.returncode == 0
+    assert "0.1.0" in done.stdout
