@@ -91,7 +91,7 @@ void check_tanh(const KernelSet& set, Report& report) {
   for (size_t i = 0; i < values.size(); ++i) {
     const double expected = std::tanh(double{values[i]});
     const bool good =
-        std::isnan(values[i]) ? std::isnan(p[i]) : std::fabs(p[i] - expected) <= 3e-7 * std::fabs(expected);
+        std::isnan(values[i]) ? std::isnan(p[i]) : std::fabs(p[i] - expected) <= 2e-7 * std::fabs(expected);
     report.expect(good, set.name, ": tanh(", values[i], ") is ", p[i], ", expected ", expected);
   }
 }

@@ -3,6 +3,11 @@
 // addition do kLanes * kGroup multiply-adds, where a fused multiply-add does kLanes; and the sums are as exact as any
 // in float32.
 //
+// The repacked weights are as many bits as the packed ones, but for padding to whole words and vectors: word w of a run
+// holds the indices of fields w * kFields to (w + 1) * kFields - 1, half of them from bit 0 on and half from bit 16 on,
+// so that a 16-bit multiplication moves on to the next: 1.3 times as fast at batch 1 on Zen 4 as shifts, which compete
+// with vpermps.
+//
 // A table is a "field". Fields that lie one after the other in memory are a "run": a linear layer has one run, a
 // convolution one for every row of its kernel. Sums start afresh every kPieceFields fields, so that rounding stays
 // below (kPieceFields + pieces + 4) * 2^-24 of the sum of magnitudes.
@@ -18,8 +23,9 @@ namespace {  // internal linkage: this header is compiled for several instructio
 inline uint32_t read_bits(const uint8_t* row, int64_t first, int64_t count) {
   uint64_t bits = 0;
   const int64_t first_byte = first / 8;
-  for (int64_t byte = first_byte; byte * 8 < first + count; ++byte)
+  for (int64_t byte = first_byte; byte * 8 < first + count; ++byte) {
     bits |= uint64_t{row[byte]} << (8 * (byte - first_byte));
+  }
   return static_cast<uint32_t>((bits >> (first % 8)) & ((uint64_t{1} << count) - 1));
 }
 
@@ -38,7 +44,7 @@ class LookupWeights {
         run_words_(round_up(run_fields, Simd::kFields) / Simd::kFields),
         vector_words_(runs * run_words_ * Simd::kLanes),
         group_words_(padded_vectors() * vector_words_),
-        words_(groups * group_words_ + 1) {
+        words_(groups * group_words_ + 1) {  // second_half() of the last vector reads two bytes more
     for (int64_t group = 0; group < groups; ++group) {
       for (int64_t block = 0; block < blocks(); ++block) {
         fill_block(group * group_outputs + block * kBlock, block, runs, word_of,
