@@ -44,20 +44,20 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
     if factory is None and ":" in name:
         raise EdgenetError(f"checkpoint {path} is of your own network {name}: pass its factory to load_checkpoint")
     tensors, _ = read_tensors(path)
-    network = Network(name, dict(metadata["options"]), factory)
-    recipe = metadata["recipe"]
-    options = {key: recipe[key] for key in ("estimator", "weight_estimator", "scale") if key in recipe}
-    # Any batch serves: it finds the order of layers, and the thresholds it sets are overwritten below.
-    batch = torch.zeros(2, *metadata["input_shape"])
-    with torch.random.fork_rng(devices=[]):
-        model = network.build(
-            metadata["scheme"], len(metadata["classes"]), ends=metadata["ends"], calibration=batch,
-            binary_options=options,
-        )  # fmt: skip
     try:
+        network = Network(name, dict(metadata["options"]), factory)
+        recipe = metadata["recipe"]
+        options = {key: recipe[key] for key in ("estimator", "weight_estimator", "scale") if key in recipe}
+        # Any batch serves: it finds the order of layers, and the thresholds it sets are overwritten below.
+        batch = torch.zeros(2, *metadata["input_shape"])
+        with torch.random.fork_rng(devices=[]):
+            model = network.build(
+                metadata["scheme"], len(metadata["classes"]), ends=metadata["ends"], calibration=batch,
+                binary_options=options,
+            )  # fmt: skip
         model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise EdgenetError(f"the weights in {path} are not those of {name}: {error}") from error
+    except (TypeError, RuntimeError) as error:
+        raise EdgenetError(f"the weights in {path} are not those of the {name} its JSON describes: {error}") from error
     return model.eval(), metadata
 
 
@@ -77,6 +77,8 @@ def load_training_state(path: Path, model: nn.Module, settings: Mapping[str, Any
     Raises EdgenetError where the settings are not those of the training that was interrupted.
     """
     tensors, metadata = read_tensors(path)
+    if "epoch" not in metadata or "settings" not in metadata:
+        raise EdgenetError(f"{path} holds no training state: remove it, or start afresh without --resume")
     before = json.loads(metadata["settings"])
     now = json.loads(json.dumps(settings))
     different = [key for key in now if before.get(key) != now[key]]

@@ -1,0 +1,245 @@
+import json
+import math
+import os
+import signal
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from edgenet.errors import EdgenetError
+from edgenet.training import Recipe, train
+from tests.training.data import Shapeless, make_stripes, needs_arguments, no_model, three_classes, tiny
+
+RECIPE = Recipe(4, 5e-3, batch_size=8, shift=1, gradient_clip=5.0, weight_decay=0.01)
+
+
+@pytest.fixture(scope="module")
+def stripes(tmp_path_factory):
+    return make_stripes(tmp_path_factory.mktemp("stripes"))
+
+
+def run(stripes, out, **options):
+    events = []
+    options = {"recipe": RECIPE, "on_event": events.append, "progress_bar": False} | options
+    return train(options.pop("model", tiny), data=stripes, out=out, **options), events
+
+
+def weights(folder):
+    return {scheme: load_file(folder / f"{scheme}.safetensors") for scheme in ("full", "bwn", "xnor")}
+
+
+def assert_same(first, second):
+    for scheme, tensors in first.items():
+        assert tensors.keys() == second[scheme].keys()
+        for name, tensor in tensors.items():
+            assert torch.equal(tensor, second[scheme][name]), (scheme, name)
+
+
+@pytest.fixture(scope="module")
+def finished(stripes, tmp_path_factory):
+    out = tmp_path_factory.mktemp("finished")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        networks, events = run(stripes, out)
+    return out, networks, events
+
+
+def test_every_scheme_learns_the_stripes_and_lies_in_the_run_folder(finished):
+    out, networks, _ = finished
+    assert [network.scheme for network in networks] == ["full", "bwn", "xnor"]
+    assert all(network.accuracy >= 0.8 for network in networks), [network.accuracy for network in networks]
+    names = {path.name for path in out.rglob("*") if path.is_file()}
+    schemes = ("full", "bwn", "xnor")
+    assert names == {f"{s}.{e}" for s in schemes for e in ("safetensors", "json")} | {"samples.npz", "split.json"}
+
+
+def test_samples_and_split_are_those_the_accuracy_was_measured_on(finished):
+    out, networks, _ = finished
+    samples = np.load(out / "samples.npz", allow_pickle=False)
+    assert samples["inputs"].dtype == np.float32
+    assert samples["targets"].dtype == np.int64
+    assert len(samples["targets"]) == len(json.loads((out / "split.json").read_text())["test"]) == 10
+    for network in networks:
+        with torch.no_grad():
+            classes = network.model(torch.from_numpy(samples["inputs"])).argmax(1).numpy()
+        assert (classes == samples["targets"]).mean() == network.accuracy
+
+
+def test_metadata_say_what_was_trained_how_and_how_well(finished):
+    _, networks, _ = finished
+    metadata = networks[2].metadata
+    assert metadata["model"] == "tests.training.data:tiny"
+    assert metadata["classes"] == ["horizontal", "vertical"]
+    assert metadata["recipe"]["learning_rate"] == RECIPE.learning_rate
+    assert metadata["accuracy"] == {"metric": "top1", "value": networks[2].accuracy, "samples": 10}
+    assert [row["action"] for row in metadata["layers"]] == ["kept", "binarized", "binarized", "kept"]
+    assert metadata["distilled"]
+    assert not networks[0].metadata["distilled"]
+
+
+def test_events_tell_of_every_epoch(finished):
+    _, _, events = finished
+    epochs = [(event.scheme, event.epoch) for event in events if event.kind == "epoch"]
+    assert epochs == [(scheme, epoch) for scheme in ("full", "bwn", "xnor") for epoch in (1, 2, 3, 4)]
+    losses = [event.loss for event in events if event.kind == "epoch" and event.scheme == "full"]
+    assert losses[-1] < losses[0]
+    assert str(events[1]).startswith("full: epoch 1/4, loss ")
+
+
+def test_latent_weights_stay_within_their_bounds(finished):
+    _, networks, _ = finished
+    assert networks[1].model.body[3].weight.abs().max() <= 1
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(finished, stripes, tmp_path):
+    again, _ = run(stripes, tmp_path / "again")
+    assert_same(weights(finished[0]), weights(tmp_path / "again"))
+    other, _ = run(stripes, tmp_path / "other", schemes=["full"], seed=1)
+    assert not torch.equal(again[0].model.body[0].weight, other[0].model.body[0].weight)
+
+
+@pytest.mark.parametrize(("scheme", "epoch"), [("full", 1), ("bwn", 2), ("xnor", 3)])
+def test_an_interrupted_run_resumed_ends_with_the_very_same_weights(finished, stripes, tmp_path, scheme, epoch):
+    def press_control_c(event):
+        if (event.kind, event.scheme, event.epoch) == ("epoch", scheme, epoch):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(stripes, tmp_path, on_event=press_control_c)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert (tmp_path / "training-state" / f"{scheme}.safetensors").is_file()
+    assert not (tmp_path / f"{scheme}.json").exists()
+    networks, events = run(stripes, tmp_path, resume=True)
+    assert f"resumed after epoch {epoch}" in [event.text for event in events]
+    assert [network.accuracy for network in networks] == [network.accuracy for network in finished[1]]
+    assert_same(weights(finished[0]), weights(tmp_path))
+    assert not list((tmp_path / "training-state").iterdir())
+
+
+def test_an_interruption_in_the_middle_of_an_epoch_repeats_that_epoch(finished, stripes, tmp_path):
+    calls = 0
+
+    def press_control_c(module, inputs):
+        nonlocal calls
+        calls += module.training
+        if calls == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def watched():
+        net = tiny()
+        net.register_forward_pre_hook(press_control_c)
+        return net
+
+    watched.__module__, watched.__qualname__ = tiny.__module__, tiny.__qualname__
+    with pytest.raises(KeyboardInterrupt):
+        run(stripes, tmp_path, model=watched)
+    calls = 100
+    run(stripes, tmp_path, resume=True)
+    assert_same(weights(finished[0]), weights(tmp_path))
+
+
+def test_resuming_a_finished_run_trains_nothing(finished, stripes, tmp_path):
+    _, events = run(stripes, finished[0], resume=True)
+    assert [event.kind for event in events] == ["note"] * 3
+
+
+def test_resuming_with_other_options_is_refused(finished, stripes):
+    with pytest.raises(EdgenetError, match=r"cannot resume: .* was trained with seed 0, now it is 1"):
+        run(stripes, finished[0], resume=True, seed=1)
+
+
+def test_a_new_run_leaves_nothing_of_the_old_one_to_resume(stripes, tmp_path):
+    run(stripes, tmp_path, schemes=["full"], epochs=1)
+
+    def press_control_c(event):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stripes, tmp_path, schemes=["full"], epochs=1, seed=5, on_event=press_control_c)
+    networks, _ = run(stripes, tmp_path, schemes=["full"], epochs=1, seed=5, resume=True)
+    assert networks[0].metadata["seed"] == 5
+
+
+def test_no_epochs_means_calibration_only(stripes, tmp_path):
+    (full, _, xnor), events = run(stripes, tmp_path, epochs=0)
+    assert not [event for event in events if event.kind == "epoch"]
+    assert torch.equal(full.model.body[3].weight, xnor.model.body[3].weight)
+    assert xnor.model.body[3].threshold.gt(0).all()
+    assert xnor.model.body[4].running_mean.any()
+
+
+def test_the_full_network_is_trained_as_teacher_even_if_not_asked_for(stripes, tmp_path):
+    (bwn,), _ = run(stripes, tmp_path / "taught", schemes=["bwn"], epochs=1)
+    assert bwn.metadata["distilled"]
+    assert (tmp_path / "taught" / "full.json").is_file()
+    (bwn,), _ = run(stripes, tmp_path / "alone", schemes=["bwn"], epochs=1, distill=False)
+    assert not bwn.metadata["distilled"]
+    assert not (tmp_path / "alone" / "full.json").exists()
+
+
+def test_pretrained_weights_are_where_training_starts(stripes, tmp_path):
+    pretrained = three_classes()
+    torch.save(pretrained.state_dict(), tmp_path / "net.pth")
+    (full,), events = run(stripes, tmp_path / "run", schemes=["full"], epochs=0, weights=tmp_path / "net.pth")
+    assert torch.equal(full.model.body[3].weight, pretrained.body[3].weight)
+    assert "body.11.weight was left out and starts untrained" in "".join(event.text for event in events)
+
+
+def test_binary_ends_reach_the_first_and_last_layer(stripes, tmp_path):
+    (bwn,), _ = run(stripes, tmp_path, schemes=["bwn"], epochs=1, ends="binary", distill=False)
+    assert {row["action"] for row in bwn.metadata["layers"]} == {"binarized"}
+
+
+def test_a_network_of_ones_own_is_found_by_name(stripes, tmp_path):
+    (full,), _ = run(stripes, tmp_path, model="tests.training.data:tiny", schemes=["full"], epochs=1)
+    assert full.metadata["model"] == "tests.training.data:tiny"
+
+
+def test_a_model_without_input_shape_gets_the_sets_own_or_a_hint(stripes, tmp_path):
+    with pytest.raises(EdgenetError, match=r"cannot take samples of shape \(3, 64, 64\).*attribute input_shape"):
+        run(stripes, tmp_path, model=Shapeless, schemes=["full"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"schemes": ["full", "int8"]}, "unknown scheme 'int8'"),
+        ({"schemes": []}, "no schemes given"),
+        ({"epochs": -1}, "number of epochs is -1"),
+        ({"recipe": "slow"}, "unknown recipe 'slow': use one of default, thorough"),
+        ({"ends": "int8"}, "unknown ends 'int8'"),
+        ({"model": "tests.training.data:missing"}, "has no callable 'missing'"),
+        ({"model": "no.such.module:net"}, "cannot import 'no.such.module'"),
+        ({"model": no_model}, "returned str, not a torch.nn.Module"),
+        ({"model": needs_arguments}, "cannot be called without arguments"),
+        ({"model": three_classes}, r"gives \[2, 3\] for 2 samples, the data have 2 classes"),
+        ({"weights": "missing.pth"}, r"no weights at missing\.pth"),
+    ],
+)
+def test_wrong_use_is_refused(stripes, tmp_path, options, message):
+    with pytest.raises(EdgenetError, match=message):
+        run(stripes, tmp_path, **({"epochs": 0} | options))
+
+
+def test_a_damaged_training_state_is_refused(stripes, tmp_path):
+    state = tmp_path / "training-state" / "full.safetensors"
+    state.parent.mkdir()
+    state.write_bytes(b"not a state")
+    with pytest.raises(EdgenetError, match="cannot be read as safetensors"):
+        run(stripes, tmp_path, schemes=["full"], resume=True)
+    save_file({"model.x": torch.zeros(1)}, state)
+    with pytest.raises(EdgenetError, match="holds no training state"):
+        run(stripes, tmp_path, schemes=["full"], resume=True)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "elman"])
+def test_networks_of_the_registry_learn_digits_in_an_epoch(tmp_path, name):
+    (bwn,) = train(
+        name, ["bwn"], epochs=1, out=tmp_path, distill=False, on_event=lambda event: None, progress_bar=False
+    )
+    assert bwn.accuracy > 0.5
+    assert math.isclose(bwn.metadata["accuracy"]["value"], bwn.accuracy)
