@@ -1,6 +1,4 @@
-"""The six operators in plain numpy, and one-node models of them, for the tests beside this file."""
-
-import math
+"""One-node models of the six operators, for the tests beside this file."""
 
 import numpy as np
 import onnx
@@ -15,38 +13,6 @@ LEVELS = {
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
-
-
-def signs(x, threshold):
-    """+1 where x >= threshold, else -1 (NaN too), float64."""
-    return np.where(x >= threshold, 1.0, -1.0)
-
-
-def convolve(x, weight, strides, pads, dilations, group):
-    """Float64 cross-correlation with true zero padding."""
-    outputs, group_channels, height, width = weight.shape
-    x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
-    rows = (x.shape[2] - dilations[0] * (height - 1) - 1) // strides[0] + 1
-    columns = (x.shape[3] - dilations[1] * (width - 1) - 1) // strides[1] + 1
-    y = np.zeros((x.shape[0], outputs, rows, columns))
-    for o in range(outputs):
-        start = o // (outputs // group) * group_channels
-        for i in range(height):
-            for j in range(width):
-                top, left = i * dilations[0], j * dilations[1]
-                patch = x[
-                    :,
-                    start : start + group_channels,
-                    top : top + (rows - 1) * strides[0] + 1 : strides[0],
-                    left : left + (columns - 1) * strides[1] + 1 : strides[1],
-                ]
-                y[:, o] += (patch * weight[o, :, i, j][:, None, None]).sum(1)
-    return y
-
-
-def affine(total, scale, bias):
-    """`scale * total + bias` in float32, rounded once each."""
-    return scale * total.astype(np.float32) + bias
 
 
 def model(operator, inputs, outputs, attributes, opset=OPSET):
@@ -78,10 +44,6 @@ def run(made, inputs, level="all"):
     return session.run(None, {value.name: inputs[value.name] for value in session.get_inputs()})
 
 
-def packed(weight):
-    return np.packbits(weight.reshape(len(weight), -1) >= 0, axis=1, bitorder="little")
-
-
 def random_case(seed, special=True):
     """A generator, and a function that fills a shape with normal numbers, ties with 0, NaN and infinities."""
     generator = np.random.default_rng(seed)
@@ -98,7 +60,3 @@ def random_case(seed, special=True):
 
 def binary(generator, *shape):
     return generator.choice([-1.0, 1.0], shape)
-
-
-def row_length(weight):
-    return math.prod(weight.shape[1:])

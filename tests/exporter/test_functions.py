@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from edgenet.exporter.functions import FUNCTIONS, OPSET, attach_functions
-from tests.exporter.operators import LEVELS, affine, binary, convolve, model, packed, random_case, run, signs
+from tests import reference
+from tests.exporter.operators import LEVELS, binary, model, random_case, run
+from tests.reference import pack
 
 SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=25, deadline=None)
@@ -44,13 +46,12 @@ def convolutions(draw):
 
 def make_convolution(case, special):
     generator, values = random_case(case["seed"], special)
-    attributes = {name: case[name] for name in ("weight_shape", "strides", "pads", "dilations", "group")}
     outputs, channels = case["weight_shape"][0], case["weight_shape"][1] * case["group"]
     weight = binary(generator, *case["weight_shape"])
     x, threshold = values(case["batch"], channels, *case["image"]), values(channels)
     scale, bias = (generator.normal(size=(2, outputs))).astype(np.float32)
-    geometry = [case["strides"], case["pads"], case["dilations"], case["group"]]
-    return x, threshold, weight, scale, bias, attributes, geometry
+    geometry = {name: case[name] for name in ("strides", "pads", "dilations", "group")}
+    return x, threshold, weight, scale, bias, {"weight_shape": case["weight_shape"], **geometry}, geometry
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -58,9 +59,8 @@ def make_convolution(case, special):
 @given(case=convolutions())
 def test_xnor_convolution_is_exact_to_the_bit(level, case):
     x, threshold, weight, scale, bias, attributes, geometry = make_convolution(case, special=True)
-    inputs = {"x": x, "threshold": threshold, "weight": packed(weight), "scale": scale, "bias": bias}
-    dot = convolve(signs(x, threshold[:, None, None]), weight, *geometry)
-    expected = affine(dot, scale[:, None, None], bias[:, None, None])
+    inputs = {"x": x, "threshold": threshold, "weight": pack(weight), "scale": scale, "bias": bias}
+    expected = reference.xnor_conv2d(x, threshold, weight, scale, bias, **geometry)
     found = run(model("XnorConv2d", inputs, {"y": 4}, attributes), inputs, level)[0]
     np.testing.assert_array_equal(found, expected, strict=True)
 
@@ -70,11 +70,9 @@ def test_xnor_convolution_is_exact_to_the_bit(level, case):
 @given(case=convolutions(), special=st.booleans())
 def test_binary_weight_convolution_is_within_rounding(level, case, special):
     x, _, weight, scale, bias, attributes, geometry = make_convolution(case, special)
-    inputs = {"x": x, "weight": packed(weight), "scale": scale, "bias": bias}
-    with np.errstate(invalid="ignore"):
-        total = convolve(x, weight, *geometry)
-        expected = scale[:, None, None] * total + bias[:, None, None]
-        magnitude = convolve(np.abs(x), np.abs(weight), *geometry) * np.abs(scale)[:, None, None]
+    inputs = {"x": x, "weight": pack(weight), "scale": scale, "bias": bias}
+    expected = reference.bwn_conv2d(x, weight, scale, bias, **geometry)
+    magnitude = reference.bwn_conv2d(np.abs(x), np.abs(weight), np.abs(scale), 0 * bias, **geometry)
     found = run(model("BwnConv2d", inputs, {"y": 4}, attributes), inputs, level)[0]
     assert_within_rounding(found, expected, magnitude)
 
@@ -93,9 +91,9 @@ def test_xnor_linear_is_exact_to_the_bit_at_ranks_one_to_four(level, case):
     features, outputs = case["shape"][-1], case["outputs"]
     x, threshold, weight = values(*case["shape"]), values(features), binary(generator, outputs, features)
     scale, bias = generator.normal(size=(2, outputs)).astype(np.float32)
-    inputs = {"x": x, "threshold": threshold, "weight": packed(weight), "scale": scale, "bias": bias}
+    inputs = {"x": x, "threshold": threshold, "weight": pack(weight), "scale": scale, "bias": bias}
     found = run(model("XnorLinear", inputs, {"y": x.ndim}, {"weight_shape": [outputs, features]}), inputs, level)[0]
-    expected = affine(signs(x, threshold) @ weight.T, scale, bias)
+    expected = reference.xnor_linear(x, threshold, weight, scale, bias)
     np.testing.assert_array_equal(found, expected, strict=True)
 
 
@@ -107,11 +105,10 @@ def test_binary_weight_linear_is_within_rounding_at_ranks_one_to_four(level, cas
     features, outputs = case["shape"][-1], case["outputs"]
     x, weight = values(*case["shape"]), binary(generator, outputs, features)
     scale, bias = generator.normal(size=(2, outputs)).astype(np.float32)
-    inputs = {"x": x, "weight": packed(weight), "scale": scale, "bias": bias}
+    inputs = {"x": x, "weight": pack(weight), "scale": scale, "bias": bias}
     found = run(model("BwnLinear", inputs, {"y": x.ndim}, {"weight_shape": [outputs, features]}), inputs, level)[0]
-    with np.errstate(invalid="ignore"):
-        expected = scale * (x.astype(np.float64) @ weight.T) + bias
-        magnitude = np.abs(scale) * (np.abs(x.astype(np.float64)) @ np.abs(weight).T)
+    expected = reference.bwn_linear(x, weight, scale, bias)
+    magnitude = reference.bwn_linear(np.abs(x), np.abs(weight), np.abs(scale), 0 * bias)
     assert_within_rounding(found, expected, magnitude)
 
 
@@ -130,15 +127,12 @@ def test_xnor_recurrence_is_exact_to_the_bit_and_its_last_step_is_the_final_stat
     u, initial = values(case["steps"], case["batch"], hidden), values(case["batch"], hidden)
     threshold, weight = values(hidden), binary(generator, hidden, hidden)
     scale = generator.normal(size=hidden).astype(np.float32)
-    inputs = {"u": u, "threshold": threshold, "weight": packed(weight), "scale": scale, "initial": initial}
+    inputs = {"u": u, "threshold": threshold, "weight": pack(weight), "scale": scale, "initial": initial}
     made = model("XnorRecurrence", inputs, {"p": 3, "final": 2}, {"weight_shape": [hidden, hidden]})
     found, final = run(made, inputs, level)
-    state, expected = initial, []
-    for step in u:
-        state = affine(signs(state, threshold) @ weight.T, scale, step)
-        expected.append(state)
-    np.testing.assert_array_equal(found, np.stack(expected), strict=True)
-    np.testing.assert_array_equal(final, found[-1], strict=True)
+    expected, expected_final = reference.xnor_recurrence(u, threshold, weight, scale, initial)
+    np.testing.assert_array_equal(found, expected, strict=True)
+    np.testing.assert_array_equal(final, expected_final, strict=True)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -149,7 +143,7 @@ def test_binary_weight_recurrence_is_within_rounding_of_each_step(level, case):
     hidden = case["hidden"]
     u, initial = values(case["steps"], case["batch"], hidden), values(case["batch"], hidden)
     weight, scale = binary(generator, hidden, hidden), generator.normal(size=hidden).astype(np.float32)
-    inputs = {"u": u, "weight": packed(weight), "scale": scale, "initial": initial}
+    inputs = {"u": u, "weight": pack(weight), "scale": scale, "initial": initial}
     made = model("BwnRecurrence", inputs, {"p": 3, "final": 2}, {"weight_shape": [hidden, hidden]})
     found, final = run(made, inputs, level)
     previous = np.tanh(np.concatenate([initial[None], found[:-1]]).astype(np.float64))
@@ -169,13 +163,14 @@ def test_sums_that_are_exactly_zero_stay_zero_for_the_next_sign(level):
     inputs = {
         "x": x,
         "threshold": np.zeros(64, np.float32),
-        "weight": packed(weight),
+        "weight": pack(weight),
         "scale": scale,
         "bias": np.zeros(32, np.float32),
     }
     attributes = {"weight_shape": list(weight.shape), **geometry}
     found = run(model("XnorConv2d", inputs, {"y": 4}, attributes), inputs, level)[0]
-    dot = convolve(signs(x, 0), weight, *geometry.values())
+    ones, zeros = np.ones(32, np.float32), np.zeros(32, np.float32)
+    dot = reference.xnor_conv2d(x, inputs["threshold"], weight, ones, zeros, **geometry)
     assert (dot == 0).sum() > 50
     np.testing.assert_array_equal(found == 0, dot == 0)
 

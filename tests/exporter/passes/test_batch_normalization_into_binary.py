@@ -6,7 +6,8 @@ import pytest
 from edgenet.exporter.passes import fold_into_binary
 from tests.exporter.graphs import batch_normalization, constants, graph, node, normalization_node, operators, outputs
 from tests.exporter.graphs import rewrite as apply
-from tests.exporter.operators import binary, packed
+from tests.exporter.operators import binary
+from tests.reference import pack
 
 GEOMETRY = {"strides": [1, 1], "pads": [1, 1, 1, 1], "dilations": [1, 1], "group": 1}
 
@@ -16,7 +17,7 @@ def layer(generator, kind, prefix="layer"):
     shape = (4, 5, 3, 3) if kind.endswith("Conv2d") else (4, 5)
     tensors = {
         "threshold": np.zeros(5, np.float32),
-        "weight": packed(binary(generator, *shape)),
+        "weight": pack(binary(generator, *shape)),
         "scale": generator.random(4, dtype=np.float32),
         "bias": generator.normal(size=4).astype(np.float32),
     }

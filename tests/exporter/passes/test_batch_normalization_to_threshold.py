@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from edgenet.exporter.passes import turn_into_threshold
 from tests.exporter.graphs import constants, graph, node, normalization_node, operators, outputs
 from tests.exporter.graphs import rewrite as apply
-from tests.exporter.operators import binary, packed
+from tests.exporter.operators import binary
+from tests.reference import pack
 
 GEOMETRY = {"strides": [1, 1], "pads": [1, 0, 1, 1], "dilations": [1, 1]}
 
@@ -27,7 +28,7 @@ def xnor_layer(generator, kind, inputs, results, group=1):
     shape = (results, inputs // group, 3, 2) if kind == "XnorConv2d" else (results, inputs)
     tensors = {
         "layer.threshold": generator.integers(-2, 3, inputs).astype(np.float32),
-        "layer.weight": packed(binary(generator, *shape)),
+        "layer.weight": pack(binary(generator, *shape)),
         "layer.scale": generator.random(results, dtype=np.float32),
         "layer.bias": generator.normal(size=results).astype(np.float32),
     }
@@ -94,7 +95,7 @@ def test_the_threshold_is_the_first_float_on_the_right_side_of_the_exact_one(see
     parameters = {"bn.gamma": gamma, "bn.beta": beta, "bn.mean": mean, "bn.var": variance}
     tensors, attributes = xnor_layer(generator, "XnorLinear", 5, 1)
     tensors["layer.threshold"] = threshold
-    tensors["layer.weight"] = packed(np.ones((1, 5)))
+    tensors["layer.weight"] = pack(np.ones((1, 5)))
     nodes = [normalization_node("x", "n"), node("XnorLinear", ["n", *tensors], ["y"], "layer", **attributes)]
     after, _ = apply(graph(nodes, tensors | parameters, ["batch", 5], 2), turn_into_threshold)
     found = constants(after)
@@ -113,7 +114,7 @@ def test_the_threshold_is_the_first_float_on_the_right_side_of_the_exact_one(see
 def test_a_constant_sign_has_a_threshold_that_is_always_met():
     generator = np.random.default_rng(3)
     tensors, attributes = xnor_layer(generator, "XnorLinear", 2, 1)
-    tensors |= {"layer.threshold": np.zeros(2, np.float32), "layer.weight": packed(np.ones((1, 2)))}
+    tensors |= {"layer.threshold": np.zeros(2, np.float32), "layer.weight": pack(np.ones((1, 2)))}
     parameters = {
         "bn.gamma": np.zeros(2, np.float32),
         "bn.beta": np.float32([0.5, -0.5]),
