@@ -17,6 +17,17 @@ from edgenet.training.loop import TrainingLoop
 _LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
 
 
+class _ProgressBar(RichProgressBar):
+    """Lightning's bar, on standard error, its epochs counted as ours are: from 1, since the very start."""
+
+    def __init__(self, loop: TrainingLoop) -> None:
+        super().__init__(console_kwargs={"stderr": True})
+        self._loop = loop
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"{self._loop.scheme}: epoch {self._loop.first_epoch + current_epoch + 1}/{self._loop.recipe.epochs}"
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
@@ -38,7 +49,7 @@ def fit(loop: TrainingLoop, batches: Batches, *, progress_bar: bool | None = Non
     Raises KeyboardInterrupt when interrupted (Lightning would end the process).
     """
     show_bar = sys.stderr.isatty() if progress_bar is None else progress_bar
-    callbacks: list[Callback] = [RichProgressBar(console_kwargs={"stderr": True})] if show_bar else []
+    callbacks: list[Callback] = [_ProgressBar(loop)] if show_bar else []
     settings: dict[str, Any] = {
         "max_epochs": loop.recipe.epochs - loop.first_epoch,
         "gradient_clip_val": loop.recipe.gradient_clip or None,
