@@ -115,11 +115,14 @@ def to_onnx(packed: nn.Module, call: Signature, entries: Mapping[str, str]) -> o
 
 def _samples(model: nn.Module, call: Signature, samples: Tensor | NDArray | None) -> list[Tensor]:
     """The model's arguments for verification, [samples, ...] each, the state [layers, samples, ...] as zeros."""
+    kind = call.arguments[0].dtype
+    if samples is None and not kind.is_floating_point:
+        raise EdgenetError(f"random numbers cannot stand in for inputs of type {kind}; give samples to verify with")
     if samples is None:
         generator = torch.Generator().manual_seed(RANDOM_SEED)
         inputs = torch.randn((RANDOM_SAMPLES, *call.sample_shape), generator=generator)
     else:
-        inputs = torch.as_tensor(np.asarray(samples)).float()
+        inputs = torch.as_tensor(np.asarray(samples)).to(kind)
         if list(inputs.shape[2 if call.recurrent else 1 :]) != call.sample_shape[1 if call.recurrent else 0 :]:
             raise EdgenetError(
                 f"the samples are {list(inputs.shape)}, but the example's are [batch, {str(call.sample_shape)[1:]}"

@@ -162,6 +162,25 @@ def test_outputs_that_are_no_class_scores_are_compared_as_numbers(tmp_path):
     assert result.max_abs_error["plain"] < 1e-5
 
 
+class Bag(nn.Module):
+    """Takes indices, not numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(9, 4)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.fc(self.embedding(x).mean(1))
+
+
+def test_inputs_that_are_indices_need_samples(tmp_path):
+    indices = torch.arange(40).reshape(8, 5) % 9
+    with pytest.raises(EdgenetError, match=r"type torch\.int64; give samples"):
+        edgenet.export(Bag(), indices, tmp_path / "bag.onnx")
+    assert edgenet.export(Bag(), indices, tmp_path / "bag.onnx", samples=indices).agreement == {"plain": 1.0}
+
+
 class TestRefusals:
     """What a user can put right is said in one sentence."""
 
