@@ -103,6 +103,6 @@ def restore_optimizer(optimizer: Optimizer, saved: Moments) -> None:
     for index, entries in saved.items():
         parameter = parameters[index]
         optimizer.state[parameter] = {
-            key: restore_like(value, parameter) if value.shape == parameter.shape else value.clone()
+            key: restore_like(value, parameter) if value.shape == parameter.shape else value.to(parameter.device)
             for key, value in entries.items()
         }

@@ -256,6 +256,8 @@ def _fit(run: _Run, scheme: str, model: nn.Module, teacher: nn.Module | None, se
     )  # fmt: skip
     fit(loop, batches, progress_bar=run.progress_bar)
     model.cpu()
+    if teacher is not None:
+        teacher.cpu()
 
 
 @torch.no_grad()
