@@ -88,4 +88,13 @@ std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
   return std::make_unique<XnorConv2d>(weights);
 }
 
+size_t xnor_conv2d_scratch_bytes(const ConvWeights& weights, const Image& image) {
+  return XnorConv2d(weights).scratch_bytes(image);
+}
+
+void run_xnor_conv2d(const ConvWeights& weights, const Image& image, const Operands& operands,
+                     const Executor& executor) {
+  XnorConv2d(weights).run(image, operands, executor);
+}
+
 }  // namespace edgenet::scalar

@@ -25,13 +25,13 @@ class XnorConv2d final : public ConvKernel {
 
   size_t scratch_bytes(const Image& image) const override {
     const XnorLayout layout(w_, image);
-    if (!fits(layout)) return scalar::make_xnor_conv2d(w_)->scratch_bytes(image);
+    if (!fits(layout)) return scalar::xnor_conv2d_scratch_bytes(w_, image);
     return static_cast<size_t>(plan_scratch(layout, image.batch * w_.group).bytes);
   }
 
   void run(const Image& image, const Operands& operands, const Executor& executor) const override {
     const XnorLayout layout(w_, image);
-    if (!fits(layout)) return scalar::make_xnor_conv2d(w_)->run(image, operands, executor);
+    if (!fits(layout)) return scalar::run_xnor_conv2d(w_, image, operands, executor);
     const int64_t units = image.batch * w_.group;
     const Call call{layout, operands, plan_scratch(layout, units)};
     layout.fill_taps(call.taps());
