@@ -9,6 +9,9 @@ from edgenet.bench.statistics import proportion_interval
 
 _KEY = ("device", "model", "scheme", "path", "file")
 _Z = 1.959964
+# Machines differ by so much from one run to the next; a smaller difference of latencies means nothing.
+_BETWEEN_RUNS = 0.05
+_SAME_SIZE = 0.005
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Comparison:
     """Match the rows of two results by device, model, scheme, path and file, and compare their figures.
 
     Latencies of two results were not interleaved: their interval is that of two means (normal approximation of the
-    logarithm) and knows nothing of what changed on the machine in between. Speedups over full precision, measured in
-    pairs within each result, are the safer comparison.
+    logarithm) and knows nothing of what changed on the machine in between, so less than 5 % is unclear. Speedups over
+    full precision, measured in pairs within each result, are the safer comparison.
     """
     left = {_key(row): row for row in first["rows"]}
     right = {_key(row): row for row in second["rows"]}
@@ -76,7 +79,7 @@ def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change
     return [change for change in changes if change is not None]
 
 
-def _exact(figure: str, first: float | None, second: float | None, tolerance: float = 0.0) -> Change | None:
+def _exact(figure: str, first: float | None, second: float | None, tolerance: float = _SAME_SIZE) -> Change | None:
     if not first or not second:
         return None
     ratio = second / first
@@ -90,7 +93,7 @@ def _latency(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) 
     spread = math.hypot(*(_relative_error(latency) for latency in (first, second)))
     ratio = second["p50"] / first["p50"]
     low, high = ratio * math.exp(-_Z * spread), ratio * math.exp(_Z * spread)
-    verdict = "better" if high < 1 else "worse" if low > 1 else "unclear"
+    verdict = "better" if high < 1 - _BETWEEN_RUNS else "worse" if low > 1 + _BETWEEN_RUNS else "unclear"
     return Change("latency_ms.p50", first["p50"], second["p50"], ratio, low, high, verdict)
 
 
