@@ -141,6 +141,20 @@ std::vector<Case> resnet_cases() {
   return cases;
 }
 
+/// Images that are packed in several pieces: of many rows, and of rows longer than a piece.
+std::vector<Case> large_cases() {
+  std::vector<Case> cases;
+  for (const int64_t stride : {1, 2, 3}) {
+    for (const int64_t height : {3, 90}) {
+      Case test{};
+      test.weights = {3, 5, 3, 3, 1, stride, stride, 1, 2, 1, 0, 1, 2, nullptr};
+      test.image = {2, 5, height, height == 3 ? 9001 : 83, 0, 0};
+      cases.push_back(test);
+    }
+  }
+  return cases;
+}
+
 /// More weights an output than 16 bits can count, and sums that reach every one of them.
 Case saturating_case(Random& random) {
   Case test{};
@@ -158,6 +172,7 @@ int main() {
   Random random(20240607);
   Report report;
   for (Case& test : resnet_cases()) check(test, random, report);
+  for (Case& test : large_cases()) check(test, random, report);
   for (int i = 0; i < 400; ++i) {
     Case test = random_case(random);
     check(test, random, report);
