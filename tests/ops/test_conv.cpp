@@ -155,6 +155,16 @@ std::vector<Case> large_cases() {
   return cases;
 }
 
+/// Enough work to be worth several threads: one image, and several small ones.
+std::vector<Case> large_cases(Random& random) {
+  std::vector<Case> cases(2);
+  for (Case& test : cases) test.weights = {128, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, nullptr};
+  cases[0].image = {1, 64, 28, 28, 0, 0};
+  cases[1].image = {9, 64, 8, 8, 0, 0};
+  for (Case& test : cases) fill(test, random, true);
+  return cases;
+}
+
 /// More weights an output than 16 bits can count, and sums that reach every one of them.
 Case saturating_case(Random& random) {
   Case test{};
@@ -176,6 +186,12 @@ int main() {
   for (int i = 0; i < 400; ++i) {
     Case test = random_case(random);
     check(test, random, report);
+  }
+  for (const Case& test : large_cases(random)) {
+    for (const KernelSet* set : runnable_kernels()) {
+      compare(*set, test, true, report);
+      compare_bwn(*set, test, true, report);
+    }
   }
   Case saturating = saturating_case(random);
   saturating.weights.packed = saturating.packed.data();
