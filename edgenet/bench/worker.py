@@ -27,8 +27,6 @@ from typing import IO, Any
 
 import numpy as np
 
-from edgenet.bench import inputs
-from edgenet.bench.machine import DisturbanceMeter
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession
 
@@ -55,11 +53,14 @@ class Worker:
         self._session = InferenceSession(file, native=native, threads=threads)
         load_ms = (time.perf_counter() - start) * 1e3
         peak = memory.peak_resident_bytes() - _BASELINE
+        loaded = memory.resident_bytes()
+        # Imported only now, so that the meters do not count themselves.
+        from edgenet.bench.machine import DisturbanceMeter
+
         self._file, self._native = file, native
         self._meter = DisturbanceMeter(cores, threads)
-        loaded = memory.resident_bytes()
         self._prepare(shapes, samples)
-        # What making up inputs took (numpy's random numbers, the samples) is no memory of the model.
+        # What the meters and making up inputs took (numpy's random numbers, samples) is no memory of the model.
         self._not_the_model = _BASELINE + memory.resident_bytes() - loaded
         first = self._session.inputs[0].name
         return {
@@ -70,6 +71,8 @@ class Worker:
         }
 
     def _prepare(self, shapes: dict[str, list[int]], samples: str | None) -> None:
+        from edgenet.bench import inputs
+
         described = self._session.inputs
         self._samples: np.ndarray | None = None
         self._targets: np.ndarray | None = None
@@ -128,6 +131,8 @@ class Worker:
 
     def _feeds_for(self, batch: int) -> dict[str, np.ndarray]:
         """Inputs besides the samples, such as a recurrent network's state, for a batch."""
+        from edgenet.bench import inputs
+
         assert self._samples is not None
         described = self._session.inputs
         return inputs.random_feeds(described, inputs.resolve_shapes(described, {"": [batch, *self._samples.shape[1:]]}))

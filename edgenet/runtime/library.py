@@ -2,8 +2,8 @@
 
 import ctypes
 import os
+import sys
 from functools import lru_cache
-from pathlib import Path
 
 import onnxruntime
 
@@ -19,42 +19,33 @@ HOW_TO_GET_IT = (
 )
 
 
-def find() -> Path | None:
+def find() -> str | None:
     """Return the operator library's path, or None if this installation has none.
 
-    Looked for in this order: the file that the environment variable EDGENET_LIBRARY names, beside this module, and in
-    the installed distribution's `edgenet/runtime/`.
+    Looked for in this order: the file that the environment variable EDGENET_LIBRARY names, beside this module, and as
+    `edgenet/runtime/libedgenet_ops.so` where Python looks for packages (an editable installation keeps it apart from
+    its Python files).
 
     Raises:
         EdgenetError: EDGENET_LIBRARY names a file that does not exist.
     """
+    # os.path and no importlib.metadata: pathlib and what that imports are 2 MB that a device need not spend.
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
-        if not Path(named).is_file():
+        if not os.path.isfile(named):
             raise EdgenetError(
                 f"{ENVIRONMENT_VARIABLE} names {named}, which is not a file; unset it or give the path of {FILE_NAME}."
             )
-        return Path(named).resolve()
-    beside = Path(__file__).with_name(FILE_NAME)
-    return beside.resolve() if beside.is_file() else _installed()
-
-
-@lru_cache(maxsize=1)
-def _installed() -> Path | None:
-    # An editable installation keeps its Python files elsewhere. The import costs 2 MB that a device need not spend.
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    try:
-        path = Path(str(distribution("edgenet").locate_file(f"edgenet/runtime/{FILE_NAME}")))
-    except PackageNotFoundError:
-        return None
-    return path.resolve() if path.is_file() else None
+        return os.path.realpath(named)
+    folders = [os.path.dirname(__file__), *(os.path.join(entry, "edgenet", "runtime") for entry in sys.path)]
+    candidates = (os.path.join(folder, FILE_NAME) for folder in folders)
+    return next((os.path.realpath(path) for path in candidates if os.path.isfile(path)), None)
 
 
 @lru_cache(maxsize=4)
-def _open(path: Path) -> ctypes.CDLL | OSError:
+def _open(path: str) -> ctypes.CDLL | OSError:
     try:
-        library = ctypes.CDLL(str(path))
+        library = ctypes.CDLL(path)
     except OSError as error:
         return error
     for name in ("edgenet_version", "edgenet_isa", "edgenet_isas"):

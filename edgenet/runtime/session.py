@@ -1,9 +1,8 @@
 """A thin layer over `onnxruntime.InferenceSession` that registers the operator library and says what really runs."""
 
-import json
-import threading
+import os
+from _thread import allocate_lock
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +21,7 @@ _ORT_ERRORS: tuple[type[Exception], ...] = (
     *(value for value in vars(states).values() if isinstance(value, type) and issubclass(value, Exception)),
 )
 # Kernels are counted a process, so no other session may be made between the two looks at the counter.
-_counting = threading.Lock()
+_counting = allocate_lock()
 
 
 class InferenceSession:
@@ -42,7 +41,7 @@ class InferenceSession:
 
     def __init__(
         self,
-        model: str | Path | bytes,
+        model: str | os.PathLike[str] | bytes,
         *,
         native: bool | None = None,
         threads: int = 1,
@@ -50,8 +49,8 @@ class InferenceSession:
     ) -> None:
         self._name = "the model" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes):
-            model = str(model)
-            if not Path(model).is_file():
+            model = os.fspath(model)
+            if not os.path.isfile(model):
                 raise EdgenetError(f"{model} is not a file; give the path of an .onnx file.")
         self._nodes = count_operator_nodes(model)
         reason = library.why_portable() if native is not False and self._nodes else None
@@ -61,7 +60,7 @@ class InferenceSession:
         with _counting:
             before = library.kernels_created() if self._nodes else 0
             if self._nodes and native is not False and reason is None:
-                session_options.register_custom_ops_library(str(library.find()))
+                session_options.register_custom_ops_library(library.find())
             try:
                 self.ort = onnxruntime.InferenceSession(model, session_options, providers=["CPUExecutionProvider"])
             except _ORT_ERRORS as error:
@@ -161,6 +160,9 @@ def _session_options(threads: int, options: Mapping[str, Any]) -> onnxruntime.Se
 def _decoded(value: str) -> Any:
     if not value.startswith(("[", "{")):
         return value
+    # Imported late: what a session imports counts as memory of the model on a small device.
+    import json
+
     try:
         return json.loads(value)
     except json.JSONDecodeError:
