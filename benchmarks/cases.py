@@ -1,6 +1,7 @@
 """One-operator networks, binary and full precision, made with onnx.helper; a case is one shape of both."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,20 +25,19 @@ class Case:
     reference: bytes
     feeds: dict[str, np.ndarray]
 
-    @property
-    def name(self) -> str:
-        return f"{self.op}-{self.shape}-{self.scheme}"
 
-
-def cases() -> Iterator[Case]:
-    """Yield all cases: the four 3x3 convolutions of ResNet-18, a large linear layer, an Elman layer."""
+def cases() -> dict[str, Callable[[], Case]]:
+    """Return what makes each case, by name: the four 3x3 convolutions of ResNet-18, a large linear, an Elman layer."""
+    makers: dict[str, Callable[[], Case]] = {}
     for scheme in ("xnor", "bwn"):
         for size, channels in CONV_SHAPES:
-            yield _conv3x3(size, channels, scheme)
+            name = f"conv3x3-{size}x{size}x{channels}-{scheme}"
+            makers[name] = functools.partial(_conv3x3, size, channels, scheme)
     for scheme in ("xnor", "bwn"):
-        yield _linear(LINEAR_SIZE, scheme)
+        makers[f"linear-{LINEAR_SIZE}-{scheme}"] = functools.partial(_linear, LINEAR_SIZE, scheme)
     for scheme in ("xnor", "bwn"):
-        yield _elman(RECURRENT_SIZE, RECURRENT_STEPS, scheme)
+        makers[f"rnn-{RECURRENT_SIZE}-{scheme}"] = functools.partial(_elman, RECURRENT_SIZE, RECURRENT_STEPS, scheme)
+    return makers
 
 
 class _Graph:

@@ -3,7 +3,8 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -42,11 +43,16 @@ class Timing:
         return dict(zip(("median", "low", "high"), ratio, strict=True))
 
 
-def pin() -> int:
-    """Pin this process to the quietest core and return it."""
+@contextmanager
+def pinned() -> Iterator[int]:
+    """Pin this process to the quietest core, which is yielded, and let it go again."""
+    before = os.sched_getaffinity(0)
     (core,) = quiet_cores(1)
     os.sched_setaffinity(0, {core})
-    return core
+    try:
+        yield core
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def measure(calls: Mapping[str, Callable[[], object]], core: int, seconds: float) -> dict[str, Timing]:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from benchmarks.cases import Case, cases
-from benchmarks.interleaved import MIN_PAIRS, Timing, measure, pin
+from benchmarks.interleaved import MIN_PAIRS, Timing, measure, pinned
 
 _SECONDS, _QUICK_SECONDS = 4.0, 1.0
 
@@ -21,11 +21,11 @@ _SECONDS, _QUICK_SECONDS = 4.0, 1.0
 @click.option("--isa", type=click.Choice(["scalar", "avx2", "avx512"]), help="Force an instruction set.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the rows as JSON.")
 @click.option("--quick", is_flag=True, help="A second a case instead of four.")
-@click.option("--only", help="Cases whose name contains this, for example conv3x3 or linear-4096-4096-bwn.")
+@click.option("--only", help="Cases whose name contains this, for example conv3x3 or linear-4096-bwn.")
 def main(isa: str | None, json_file: Path | None, quick: bool, only: str | None) -> None:
     """Measure every operator kernel against ONNX Runtime's fp32."""
     if isa:
-        # The library reads it once, when it is loaded.
+        # Every session made after this has kernels of that set.
         os.environ["EDGENET_ISA"] = isa
     from edgenet.bench.machine import environment
     from edgenet.runtime import library
@@ -33,22 +33,21 @@ def main(isa: str | None, json_file: Path | None, quick: bool, only: str | None)
     reason = library.why_portable()
     if reason:
         raise click.ClickException(reason)
-    chosen = [case for case in cases() if not only or only in case.name]
-    if not chosen:
-        raise click.ClickException(
-            f"No case is named like {only!r}; there are {', '.join(case.name for case in cases())}."
-        )
+    makers = {name: make for name, make in cases().items() if not only or only in name}
+    if not makers:
+        raise click.ClickException(f"No case is named like {only!r}; there are {', '.join(cases())}.")
     stamp = environment(1)
-    core = pin()
     click.echo(", ".join(f"{key} {value}" for key, value in stamp.items() if value is not None) + "\n")
     click.echo("| operator | shape | scheme | edgenet, µs | ORT fp32, µs | faster | 95 % | quiet rounds |")
     click.echo("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |")
     rows, disturbed = [], False
-    for case in chosen:
-        ours, fp32 = _measure(case, core, _QUICK_SECONDS if quick else _SECONDS)
-        rows += _rows(case, ours, fp32, str(stamp["isa"]))
-        click.echo(_line(case, ours, fp32))
-        disturbed = disturbed or ours.disturbed(fp32)
+    with pinned() as core:
+        for make in makers.values():
+            case = make()
+            ours, fp32 = _measure(case, core, _QUICK_SECONDS if quick else _SECONDS)
+            rows += _rows(case, ours, fp32, str(stamp["isa"]))
+            click.echo(_line(case, ours, fp32))
+            disturbed = disturbed or ours.disturbed(fp32)
     if disturbed:
         click.echo(
             f"\n! fewer than {MIN_PAIRS} rounds were quiet: the ratio is that of all rounds; run it on an idle machine."

@@ -32,7 +32,7 @@ def doctor() -> None:
     else:
         isas = ", ".join(library.isas())
         _line("operator library", f"{path}, version {library.version()}")
-        _line("instruction sets", f"{isas}; in use: {library.isa()}" if isas else "unknown")
+        _line("instruction sets", f"{isas}; in use: {library.isa() or 'none'}" if isas else "unknown")
     _line("native path", _native_path())
     compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
     _line("C++ compiler", compiler or "none; needed only to build the operator library (Debian: apt-get install g++)")

@@ -80,9 +80,9 @@ def version() -> str | None:
 def isa() -> str | None:
     """Return the instruction set whose kernels run: `scalar`, `avx2` or `avx512`; None without a library.
 
-    The environment variable EDGENET_ISA forces one; it is read once a process.
+    The environment variable EDGENET_ISA forces one; None where it names one that this machine does not run.
     """
-    return _text("edgenet_isa")
+    return _text("edgenet_isa") or None
 
 
 def isas() -> list[str]:

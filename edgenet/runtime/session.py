@@ -59,9 +59,9 @@ class InferenceSession:
         session_options = _session_options(threads, options or {})
         with _counting:
             before = library.kernels_created() if self._nodes else 0
-            if self._nodes and native is not False and reason is None:
-                session_options.register_custom_ops_library(library.find())
             try:
+                if self._nodes and native is not False and reason is None:
+                    session_options.register_custom_ops_library(library.find())
                 self.ort = onnxruntime.InferenceSession(model, session_options, providers=["CPUExecutionProvider"])
             except _ORT_ERRORS as error:
                 raise EdgenetError(f"{self._name} cannot be loaded: {one_line(error)}") from error

@@ -1,5 +1,8 @@
 """The session: which path runs, what the file says of itself, and how bad files and inputs are refused."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +69,18 @@ def test_a_library_named_but_absent_is_an_error(folder: Path, monkeypatch: pytes
     monkeypatch.setenv(library.ENVIRONMENT_VARIABLE, "/nowhere/libedgenet_ops.so")
     with pytest.raises(EdgenetError, match="EDGENET_LIBRARY names /nowhere"):
         InferenceSession(folder / "xnor.onnx")
+
+
+def test_an_instruction_set_that_is_not_there_is_named(folder: Path) -> None:
+    if not library.available():
+        assert library.isa() is None
+        return
+    script = f"from edgenet.runtime import InferenceSession; InferenceSession({str(folder / 'xnor.onnx')!r})"
+    environment = {**os.environ, "EDGENET_ISA": "avx9000"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "EdgenetError" in done.stderr
+    assert 'EDGENET_ISA is "avx9000"' in done.stderr
 
 
 def test_metadata_is_read_without_its_prefix_and_decoded(folder: Path) -> None:
