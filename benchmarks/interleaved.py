@@ -1,6 +1,5 @@
 """Timing of small operators, interleaved in one process on one pinned thread."""
 
-import gc
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
-from edgenet.bench.machine import DisturbanceMeter, quiet_cores
+from edgenet.bench.machine import BlockTimer, quiet_cores
 from edgenet.bench.statistics import paired_ratio
 
 _BLOCK_SECONDS = 0.012
@@ -60,15 +59,17 @@ def measure(calls: Mapping[str, Callable[[], object]], core: int, seconds: float
 
     A block is some 12 ms of one call, after one untimed run; it counts if the core was ours meanwhile.
     """
-    meter = DisturbanceMeter([core], threads=1)
+    timer = BlockTimer([core], threads=1)
     timings = {name: Timing() for name in calls}
     repeats = {name: _repeats(call) for name, call in calls.items()}
     start, order = time.perf_counter(), list(calls)
     while True:
         for name in order:
-            time_us, quiet = _block(calls[name], repeats[name], meter)
-            timings[name].blocks.append(time_us)
-            timings[name].quiet.append(quiet)
+            # The call before ours has emptied the caches.
+            calls[name]()
+            block = timer.run(calls[name], repeats[name])
+            timings[name].blocks.append(median(block.times_ms) * 1e3)
+            timings[name].quiet.append(block.disturbance is None)
         order.reverse()
         elapsed = time.perf_counter() - start
         pairs = sum(map(all, zip(*(timing.quiet for timing in timings.values()), strict=True)))
@@ -82,17 +83,3 @@ def _repeats(call: Callable[[], object]) -> int:
     start = time.perf_counter()
     call()
     return max(2, int(_BLOCK_SECONDS / (time.perf_counter() - start)))
-
-
-def _block(call: Callable[[], object], repeats: int, meter: DisturbanceMeter) -> tuple[float, bool]:
-    call()
-    gc.disable()
-    times = []
-    meter.start()
-    for _ in range(repeats):
-        start = time.perf_counter_ns()
-        call()
-        times.append(time.perf_counter_ns() - start)
-    disturbed = meter.stop()
-    gc.enable()
-    return median(times) / 1e3, disturbed is None

@@ -1,9 +1,11 @@
 """The machine that measures: what it is, which cores are quiet, and whether something disturbed a block of runs."""
 
+import gc
 import os
 import platform
-import resource
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
@@ -12,8 +14,9 @@ import edgenet
 from edgenet.runtime import library
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
-# A block is disturbed when more than this share of its time went to somebody else.
+# A run or a block is disturbed when more than this share of its time went to somebody else.
 _TOLERANCE = 0.02
+_CLOCK_NOISE_NS = 5_000
 
 
 def environment(threads: int) -> dict[str, object]:
@@ -44,38 +47,58 @@ def quiet_cores(count: int, seconds: float = 0.1) -> list[int]:
     return sorted(cores, key=lambda core: (after.get(core, 0) - before.get(core, 0), -core))[:count]
 
 
-class DisturbanceMeter:
-    """Tells how much of a block's time on the given cores went to others: other processes, or the host (steal).
+@dataclass(frozen=True)
+class Block:
+    """Runs of one model in a row, in milliseconds, and what disturbed them (None: nothing that matters)."""
 
-    One thread: wall time in which this process did not run. Several: busy time of the cores that is not ours.
+    times_ms: list[float]
+    disturbance: str | None
+
+
+class BlockTimer:
+    """Times runs of one model on the given cores and leaves out what others did to them.
+
+    On one thread a run in which this process did not have its core all the time is dropped, and a block that lost
+    more than half of its runs is disturbed. On several threads, where that cannot be told, a block is disturbed when
+    the cores were busy with others. Time that the host took (steal) disturbs a block on any number.
     """
 
     def __init__(self, cores: list[int], threads: int) -> None:
         self._cores = cores
         self._threads = threads
 
-    def start(self) -> None:
-        self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-        self._ticks = self._machine_ticks()
-        self._processor = time.process_time()
-        self._wall = time.perf_counter()
-
-    def stop(self) -> str | None:
-        """Return what disturbed the block since `start`, None if nothing did."""
-        wall = time.perf_counter() - self._wall
-        ours = time.process_time() - self._processor
-        busy, stolen = (after - before for after, before in zip(self._machine_ticks(), self._ticks, strict=True))
-        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - self._switches
-        # The kernel counts in ticks of 10 ms, so that one of them is within its own rounding.
-        if (stolen - 1) * _TICK > _TOLERANCE * wall or (stolen and wall < 10 * _TICK):
-            return f"the host took {stolen * _TICK * 1e3:.0f} ms"
+    def run(self, call: Callable[[], object], runs: int) -> Block:
+        """Time a block, with Python's garbage collector at rest."""
+        gc.disable()
+        walls, processors = [], []
+        busy, stolen = self._machine_ticks()
+        start, processor = time.perf_counter(), time.process_time()
+        for _ in range(runs):
+            before = time.thread_time_ns()
+            wall = time.perf_counter_ns()
+            call()
+            walls.append(time.perf_counter_ns() - wall)
+            processors.append(time.thread_time_ns() - before)
+        elapsed, ours = time.perf_counter() - start, time.process_time() - processor
+        busy, stolen = (now - then for now, then in zip(self._machine_ticks(), (busy, stolen), strict=True))
+        gc.enable()
+        reason = self._disturbance(elapsed, ours, busy, stolen)
         if self._threads == 1:
-            lost = wall - ours
-            if lost > _TOLERANCE * wall:
-                return f"other work took {lost * 1e3:.1f} ms ({switches} involuntary context switches)"
-            return None
+            kept = [w for w, p in zip(walls, processors, strict=True) if w - p <= max(_TOLERANCE * w, _CLOCK_NOISE_NS)]
+            if 2 * len(kept) >= runs:
+                walls = kept
+            else:
+                reason = reason or f"other work broke into {runs - len(kept)} of {runs} runs"
+        return Block([nanoseconds / 1e6 for nanoseconds in walls], reason)
+
+    def _disturbance(self, elapsed: float, ours: float, busy: int, stolen: int) -> str | None:
+        # The kernel counts in ticks of 10 ms, so that one of them is within its own rounding.
+        if (stolen - 1) * _TICK > _TOLERANCE * elapsed or (stolen and elapsed < 10 * _TICK):
+            return f"the host took {stolen * _TICK * 1e3:.0f} ms"
         others = (busy - len(self._cores)) * _TICK - ours
-        return f"other work took {others * 1e3:.0f} ms" if others > _TOLERANCE * wall * len(self._cores) else None
+        if self._threads > 1 and others > _TOLERANCE * elapsed * len(self._cores):
+            return f"other work took {others * 1e3:.0f} ms"
+        return None
 
     def _machine_ticks(self) -> tuple[int, int]:
         busy, stolen = 0, 0

@@ -55,10 +55,10 @@ class Worker:
         peak = memory.peak_resident_bytes() - _BASELINE
         loaded = memory.resident_bytes()
         # Imported only now, so that the meters do not count themselves.
-        from edgenet.bench.machine import DisturbanceMeter
+        from edgenet.bench.machine import BlockTimer
 
         self._file, self._native = file, native
-        self._meter = DisturbanceMeter(cores, threads)
+        self._timer = BlockTimer(cores, threads)
         self._prepare(shapes, samples)
         # What the meters and making up inputs took (numpy's random numbers, samples) is no memory of the model.
         self._not_the_model = _BASELINE + memory.resident_bytes() - loaded
@@ -101,19 +101,11 @@ class Worker:
         return (time.perf_counter_ns() - start) / 1e6
 
     def block(self, runs: int) -> dict[str, object]:
-        run, feeds, clock = self._session.ort.run, self._feeds, time.perf_counter_ns
+        run, feeds = self._session.ort.run, self._feeds
         # The model before us in the round has emptied the caches.
         run(None, feeds)
-        gc.disable()
-        times = []
-        self._meter.start()
-        for _ in range(runs):
-            start = clock()
-            run(None, feeds)
-            times.append(clock() - start)
-        disturbed = self._meter.stop()
-        gc.enable()
-        return {"times_ms": [nanoseconds / 1e6 for nanoseconds in times], "disturbed": disturbed}
+        block = self._timer.run(lambda: run(None, feeds), runs)
+        return {"times_ms": block.times_ms, "disturbed": block.disturbance}
 
     def accuracy(self) -> dict[str, object] | None:
         if self._samples is None or self._targets is None:

@@ -11,7 +11,7 @@ import pytest
 
 from edgenet import bench
 from edgenet.bench import results
-from edgenet.bench.machine import DisturbanceMeter, quiet_cores
+from edgenet.bench.machine import BlockTimer, quiet_cores
 from edgenet.bench.rounds import Track
 from edgenet.errors import EdgenetError
 
@@ -125,14 +125,27 @@ def test_a_speedup_without_enough_quiet_rounds_is_there_but_flagged() -> None:
     assert line["flags"] == ["disturbed: in only 6 of 12 rounds were this and full both quiet"]
 
 
-def test_work_beside_ours_on_the_core_is_noticed() -> None:
-    meter = DisturbanceMeter(quiet_cores(1), threads=1)
-    meter.start()
-    # Waiting looks to the meter just as being pushed aside does: wall time without processor time.
-    time.sleep(0.05)
-    reason = meter.stop()
-    assert reason is not None
-    assert "took" in reason
+def test_runs_that_others_broke_into_are_dropped() -> None:
+    timer = BlockTimer(quiet_cores(1), threads=1)
+    pauses = iter([0, 0.05, 0, 0])
+
+    def run() -> None:
+        # Waiting looks to the timer just as being pushed aside does: wall time without processor time.
+        time.sleep(next(pauses))
+        end = time.thread_time() + 0.002
+        while time.thread_time() < end:
+            pass
+
+    block = timer.run(run, 4)
+    assert len(block.times_ms) <= 3 or block.disturbance
+    assert block.disturbance or max(block.times_ms) < 50
+
+
+def test_a_block_of_broken_runs_is_disturbed() -> None:
+    block = BlockTimer(quiet_cores(1), threads=1).run(lambda: time.sleep(0.01), 4)
+    assert len(block.times_ms) == 4
+    assert block.disturbance is not None
+    assert "4 of 4 runs" in block.disturbance or "the host took" in block.disturbance
 
 
 def test_equal_results_show_no_change() -> None:
