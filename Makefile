@@ -18,7 +18,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.train
-	$(BIN)/edgenet binarize resnet18 --force
+	$(BIN)/edgenet binarize resnet18 --resume
 	$(BIN)/edgenet bench --device cpu
 
 test: lint test-cpp test-python

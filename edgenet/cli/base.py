@@ -48,7 +48,7 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {text} (this was not foreseen; --debug shows where it comes from)"
 
 
-def fail(message: str) -> None:
+def note(message: str) -> None:
     """Print a sentence that is no error but must not get lost, on standard error."""
     click.echo(message, err=True)
 

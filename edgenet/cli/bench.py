@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgenet.cli.base import Command, fail, progress, show
+from edgenet.cli.base import Command, note, progress, show
 from edgenet.cli.base import write_json as write_json_to
 from edgenet.errors import EdgenetError
 
@@ -60,11 +60,11 @@ def _default_target() -> Path:
 
     newest = newest_run()
     if newest is not None:
-        fail(f"Measuring the newest run, {newest}.")
+        note(f"Measuring the newest run, {newest}.")
         return newest
     from edgenet.cli.untrained import export_untrained
 
-    fail("No run under runs/: measuring ResNet-18 at 224x224 with untrained weights, so without accuracy.")
+    note("No run under runs/: measuring ResNet-18 at 224x224 with untrained weights, so without accuracy.")
     return export_untrained()
 
 
@@ -80,9 +80,9 @@ def _write(result: dict[str, Any], json_file: str | None, csv_file: str | None) 
         picture = Path(json_file).with_suffix(".png")
         try:
             plot(result, picture)
-            fail(f"Wrote {json_file} and {picture}.")
+            note(f"Wrote {json_file} and {picture}.")
         except EdgenetError as error:
-            fail(f"Wrote {json_file}, no plot: {error}")
+            note(f"Wrote {json_file}, no plot: {error}")
 
 
 def _show(result: dict[str, Any], before: dict[str, Any] | None, baseline: Path | None, to_stderr: bool) -> None:

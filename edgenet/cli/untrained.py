@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from edgenet import __version__
-from edgenet.cli.base import fail, need_training
+from edgenet.cli.base import need_training, note
 
 _SCHEMES = ("full", "bwn", "xnor")
 _CLASSES = 1000
@@ -38,7 +38,7 @@ def export_untrained(folder: Path | None = None) -> Path:
         file = folder / f"{scheme}.onnx"
         if file.is_file():
             continue
-        fail(f"Exporting ResNet-18, {scheme}.")
+        note(f"Exporting ResNet-18, {scheme}.")
         torch.manual_seed(0)
         model = create("resnet18", _CLASSES, scheme, in_channels=3)
         if scheme == "xnor":

@@ -185,9 +185,8 @@ def _train_scheme(run: _Run, scheme: str, full: nn.Module | None, distill: bool)
         return _take_finished(run, scheme, checkpoint, settings)
     started = monotonic()
     recipe = run.recipes[scheme]
-    run.on_event(
-        Event("start", scheme, f"{recipe.epochs} epochs on {len(run.data.train)} samples", epochs=recipe.epochs)
-    )
+    plan = f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'} on {len(run.data.train)} samples"
+    run.on_event(Event("start", scheme, plan, epochs=recipe.epochs))
     model = _initial_model(run, scheme, full)
     signs = latent_signs(model)
     _fit(run, scheme, model, teacher, settings)

@@ -1,7 +1,6 @@
 """The operator library under test, on each kernel set that this machine runs."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,7 @@ from edgenet.runtime import library
 
 
 @pytest.fixture(scope="session", autouse=True)
-def library_path() -> Path:
+def library_path() -> str:
     path = library.find()
     if path is None:
         pytest.fail("The operator library is not here: install edgenet with a C++ compiler, or set EDGENET_LIBRARY.")
