@@ -93,7 +93,14 @@ def notes(result: Mapping[str, Any]) -> list[str]:
             found.append(f"! {name}: {'; '.join(line['flags'])}.")
     for device, environment in result["environments"].items():
         paths = {line["path"] for line in result["rows"] if line["device"] == device}
-        if "portable" in paths and "native" not in paths and not environment.get("operators"):
+        if "portable" not in paths or "native" in paths:
+            continue
+        if environment.get("operators"):
+            found.append(
+                f"The portable path ran on {device}: its ONNX Runtime {environment.get('onnxruntime')} took no native "
+                "kernels; version 1.18 or newer does."
+            )
+        else:
             found.append(f"The portable path ran on {device}, without operator library; to get it, {HOW_TO_GET_IT}.")
     return found
 

@@ -50,6 +50,7 @@ def draw(result: Mapping[str, Any]) -> "Figure":
         raise EdgenetError("Plots need matplotlib; get it with pip install 'edgenet[plot]'.") from error
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
     rows = _files(result)
     if not rows:
@@ -66,6 +67,9 @@ def draw(result: Mapping[str, Any]) -> "Figure":
                 color=_COLOURS.get(row["scheme"], _OTHER), edgecolor="white",
             )  # fmt: skip
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(EngFormatter())
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("operations = multiply-adds + binary multiply-adds / 64")
         axes.set_ylabel(f"{rows[0]['accuracy']['metric']} accuracy, %")
         axes.set_title("Accuracy against operations; a circle's area is its file's size", fontsize=11, loc="left")

@@ -93,6 +93,6 @@ def test_without_a_compiler_the_package_installs_and_says_that_the_portable_path
         assert "C++ compiler" in " ".join(doctor.stdout.split())
         measured = run(device / "edgenet", "bench", trained / "xnor.onnx", "--min-seconds", "0.1", "--min-runs", "5")
         assert measured.returncode == 0, measured.stderr
-        assert "The portable path runs because" in " ".join((measured.stdout + measured.stderr).split())
+        assert "The portable path ran on cpu, without operator library; to get it" in " ".join(measured.stdout.split())
     finally:
         assert run(device / "python", *replace, wheel).returncode == 0
