@@ -1,4 +1,5 @@
-// classify MODEL.onnx OPERATOR_LIBRARY: runs one all-zero image through an exported network and prints its class.
+// classify MODEL.onnx OPERATOR_LIBRARY: runs one all-zero image through an exported network and prints its class and
+// whether native kernels ran.
 #include <dlfcn.h>
 #include <onnxruntime_cxx_api.h>
 
@@ -7,7 +8,8 @@
 #include <numeric>
 #include <vector>
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+  if (argc != 3) return std::fputs("usage: classify MODEL.onnx OPERATOR_LIBRARY\n", stderr), 2;
   Ort::Env env(ORT_LOGGING_LEVEL_WARNING, "classify");
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(1);
@@ -25,6 +27,6 @@ int main(int, char** argv) {
   const float* logits = result[0].GetTensorData<float>();
   const size_t classes = result[0].GetTensorTypeAndShapeInfo().GetElementCount();
   auto kernels = (uint64_t (*)())dlsym(dlopen(argv[2], RTLD_NOW), "edgenet_kernels_created");
-  std::printf("class %td, %s path\n", std::max_element(logits, logits + classes) - logits,
-              kernels() > 0 ? "native" : "portable");
+  std::printf("class %td, %llu native kernels\n", std::max_element(logits, logits + classes) - logits,
+              static_cast<unsigned long long>(kernels()));
 }
