@@ -50,7 +50,7 @@ def run(
         raise EdgenetError(f"threads is {threads}; give 1 or more.")
     place = get_device(device) if isinstance(device, str) else device
     shapes = dict(shapes or {})
-    rows_wanted = collect(targets, native=place.native_available(), input_shape=shapes.get(""))
+    rows_wanted = collect(targets, native=place.native_available(), shapes=shapes)
     throttled = place.throttle_count()
     environment = place.environment(threads)
     with ExitStack() as stack:

@@ -1,6 +1,6 @@
 """From what a user names, run folders and .onnx files, to the rows that are measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,15 @@ class Target:
         return f"{self.model} {self.scheme or self.file.name}{path}"
 
 
-def collect(paths: Sequence[str | Path], *, native: bool, input_shape: Sequence[int] | None = None) -> list[Target]:
+def collect(
+    paths: Sequence[str | Path], *, native: bool, shapes: Mapping[str, Sequence[int]] | None = None
+) -> list[Target]:
     """Return the rows of run folders and .onnx files, in the order full, bwn, xnor, native before portable.
 
     Args:
         paths: run folders (every .onnx in it) or .onnx files; files named beside each other are compared.
         native: whether native kernels can be had.
-        input_shape: shape of the first input, where the file is not to decide.
+        shapes: input shapes by name, the empty name for the first input, where the file is not to decide.
 
     Raises:
         EdgenetError: a path is missing, a folder holds no .onnx file, a file is no ONNX model.
@@ -61,7 +63,7 @@ def collect(paths: Sequence[str | Path], *, native: bool, input_shape: Sequence[
             raise EdgenetError(f"{path} does not exist; name a run folder or an .onnx file.")
         for file in files:
             group = str(path) if path.is_dir() else "files"
-            targets.extend(_rows(file, group, native, input_shape))
+            targets.extend(_rows(file, group, native, shapes))
     return sorted(targets, key=lambda target: _order(target, targets))
 
 
@@ -83,8 +85,8 @@ def reference(target: Target, targets: Sequence[Target]) -> int | None:
     return full[0] if len(full) == 1 else None
 
 
-def _rows(file: Path, group: str, native: bool, input_shape: Sequence[int] | None) -> list[Target]:
-    inspection = inspect(file, input_shape)
+def _rows(file: Path, group: str, native: bool, shapes: Mapping[str, Sequence[int]] | None) -> list[Target]:
+    inspection = inspect(file, shapes)
     metadata = inspection.metadata
     binary = any(layer.binary for layer in inspection.layers)
     common: dict[str, Any] = {

@@ -42,6 +42,10 @@ def bench(
     """
     from edgenet import bench as room
 
+    # What cannot be written is said before minutes of measuring.
+    for file in filter(None, (json_file, csv_file)):
+        if file != "-" and (Path(file).is_dir() or not Path(file).parent.is_dir()):
+            raise EdgenetError(f"{file} cannot be written; name a file in a folder that is there.")
     before = room.read_result(baseline) if baseline else None
     place = room.get_device(device)
     wanted = room.parse_shapes(shapes)
@@ -51,8 +55,8 @@ def bench(
             targets, place, threads=threads, min_runs=min_runs, min_seconds=min_seconds, shapes=wanted,
             command=["edgenet", *sys.argv[1:]], progress=report,
         )  # fmt: skip
-    _write(result, json_file, csv_file)
     _show(result, before, baseline, to_stderr=json_file == "-")
+    _write(result, json_file, csv_file)
 
 
 def _default_target() -> Path:

@@ -76,6 +76,9 @@ def binarize(
     if resume and force:
         raise click.UsageError("--resume goes on with a run, --force replaces it: give one of them.")
     folder = out or Path("runs") / model.replace(":", ".")
+    if force:
+        # Nothing that is there is removed for a run that cannot begin.
+        _check(model, data, weights, recipe)
     _make_room(folder, resume, force)
     options: dict[str, Any] = {
         "data": data, "ends": ends, "epochs": epochs, "weights": weights, "recipe": recipe, "seed": seed,
@@ -92,6 +95,24 @@ def binarize(
         )
         done = ", ".join(verified) or "no scheme yet"
         raise EdgenetError(f"Interrupted; {folder} keeps what is done ({done}). Go on with: {again}") from None
+
+
+def _check(model: str, data: str | None, weights: Path | None, recipe: str) -> None:
+    """Refuse what training would refuse once it has begun.
+
+    Raises:
+        EdgenetError: network, data, weights or recipe do not serve.
+    """
+    from edgenet.models.weights import read_state_dict
+    from edgenet.tasks import load
+    from edgenet.training import get_recipe
+    from edgenet.training.networks import find_network
+
+    network = find_network(model)
+    get_recipe(recipe, network.name, "full")
+    if weights is not None:
+        read_state_dict(weights)
+    load(data if data is not None else network.default_data, network.input_shape(), network.task)
 
 
 def _make_room(folder: Path, resume: bool, force: bool) -> None:
@@ -119,7 +140,7 @@ def _train_and_export(model: str, scheme: str, folder: Path, options: dict[str, 
             note(str(event))
 
     (network,) = train(model, [scheme], out=folder, resume=resume, on_event=tell, **options)
-    result = export_network(network.model, network.metadata, folder / f"{scheme}.onnx")
+    result = export_network(network.model, network.metadata, folder / f"{scheme}.onnx", folder / "samples.npz")
     shares = ", ".join(f"{path} {share:.1%}" for path, share in result.agreement.items())
     note(f"{scheme}: exported, {result.file_bytes / 1e6:.2f} MB; same class as torch: {shares} of {result.samples}")
     return result
@@ -152,6 +173,6 @@ def _report(folder: Path, schemes: tuple[str, ...], verified: dict[str, Any], se
         written, picture = [*written, PLOT], PLOT
     except EdgenetError as error:
         note(str(error))
-    (folder / "report.md").write_text(f"# {folder.name}\n\n{markdown(result, picture)}")
+    (folder / "report.md").write_text(f"# {folder.name}\n\n{markdown(result, picture)}", encoding="utf-8")
     show(table(result))
     click.echo(f"Wrote {', '.join(f'{scheme}.onnx' for scheme in schemes)}, {', '.join(written)} in {folder}.")

@@ -31,7 +31,7 @@ def export(checkpoint: Path, output: Path | None, model: str | None) -> None:
     factory = find_network(model).factory if model else None
     network, metadata = load_checkpoint(checkpoint, factory)
     path = output or checkpoint.with_suffix(".onnx")
-    result = export_network(network, metadata, path)
+    result = export_network(network, metadata, path, samples=checkpoint.with_name("samples.npz"))
     for name, share in result.agreement.items():
         click.echo(f"{name}: same class as torch on {share:.1%} of {result.samples} {result.sample_source} samples")
     if result.why_portable:
@@ -39,8 +39,8 @@ def export(checkpoint: Path, output: Path | None, model: str | None) -> None:
     click.echo(f"Wrote {path}, {result.file_bytes / 1e6:.2f} MB.")
 
 
-def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path) -> Any:
-    """Export a checkpoint's network with what its metadata says, verified on the samples beside `path` if there are.
+def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path, samples: Path) -> Any:
+    """Export a checkpoint's network with what its metadata says, verified on the file `samples` if it is there.
 
     Raises:
         EdgenetError: the export failed or does not agree with torch.
@@ -51,12 +51,10 @@ def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path) -
 
     shape = metadata["input_shape"]
     known = {key: metadata[key] for key in _METADATA if key in metadata}
-    return export_model(
-        network, torch.zeros(1, *shape), path, samples=_samples(path.with_name("samples.npz")), metadata=known
-    )
+    return export_model(network, torch.zeros(1, *shape), path, samples=_read_samples(samples), metadata=known)
 
 
-def _samples(file: Path) -> "np.ndarray | None":
+def _read_samples(file: Path) -> "np.ndarray | None":
     if not file.is_file():
         return None
     import numpy as np

@@ -18,8 +18,7 @@ def inspect(file: Path, input_shape: str | None, json_file: str | None) -> None:
     from edgenet.report import inspection_table
     from edgenet.runtime.inspection import inspect as inspect_file
 
-    shape = next(iter(parse_shapes([input_shape]).values())) if input_shape else None
-    inspection = inspect_file(file, shape)
+    inspection = inspect_file(file, parse_shapes([input_shape]) if input_shape else None)
     if json_file:
         totals = ("macs", "binary_macs", "operations", "macs_by_precision")
         write_json({**dataclasses.asdict(inspection), **{key: getattr(inspection, key) for key in totals}}, json_file)

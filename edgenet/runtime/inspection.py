@@ -90,20 +90,23 @@ class Inspection:
         return totals
 
 
-def inspect(path: str | Path | bytes, input_shape: Sequence[int] | None = None) -> Inspection:
+def inspect(
+    path: str | Path | bytes, input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None
+) -> Inspection:
     """Read an ONNX file, of edgenet or of anyone else, and count its weights and its work.
 
     Args:
         path: the file, or its bytes.
-        input_shape: shape of the first input, batch included. Without it the file's own sizes count, with a batch of
-            one where the file leaves the batch open.
+        input_shape: shape of the first input, batch included, or shapes by input name. Without it the file's own
+            sizes count, with a batch of one where the file leaves the batch open.
 
     Raises:
         EdgenetError: no such file, not an ONNX file, or `input_shape` contradicts the file.
     """
     model = _load(path)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    sizes = resolve_inputs(model.graph, input_shape, metadata)
+    given = input_shape if isinstance(input_shape, Mapping) else {} if input_shape is None else {"": input_shape}
+    sizes = resolve_inputs(model.graph, given, metadata)
     shapes, types = infer(model, sizes)
     tensors = Tensors(model.graph)
     reasons = _recorded_reasons(metadata)

@@ -24,17 +24,23 @@ def graph_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
 
 
 def resolve_inputs(
-    graph: onnx.GraphProto, given: Sequence[int] | None, metadata: Mapping[str, str]
+    graph: onnx.GraphProto, given: Mapping[str, Sequence[int]], metadata: Mapping[str, str]
 ) -> dict[str, Shape]:
-    """Shape of every input: the given one, else the file's; an open batch is 1, other open sizes None."""
+    """Shape of every input: the given one, else the file's; an open batch is 1, other open sizes None.
+
+    `given` is by input name, the empty name standing for the first input.
+    """
+    names = [value.name for value in graph_inputs(graph)]
+    unknown = [name for name in given if name and name not in names]
+    if unknown:
+        raise EdgenetError(f"The file has no input {unknown[0]!r}; its inputs are {', '.join(names)}.")
     named: dict[str, int] = {}
     shapes: dict[str, Shape] = {}
     for index, value in enumerate(graph_inputs(graph)):
         dims = value.type.tensor_type.shape.dim
-        wanted: list[int] | None = None
-        if index == 0 and given is not None:
-            wanted = list(given)
-        elif index == 0 and "edgenet.input_shape" in metadata:
+        own_shape = given.get(value.name) or (given.get("") if index == 0 else None)
+        wanted = list(own_shape) if own_shape is not None else None
+        if wanted is None and index == 0 and "edgenet.input_shape" in metadata:
             wanted = [1, *json.loads(metadata["edgenet.input_shape"])]
         fixed = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
         if wanted is not None:

@@ -161,7 +161,7 @@ def test_ctrl_c_keeps_what_was_measured_and_flags_it(folder: Path) -> None:
         ({"min_seconds": 0.0}, "min_seconds is 0.0"),
         ({"threads": 0}, "threads is 0"),
         ({"shapes": {"picture": [1, 64]}}, "no input 'picture'"),
-        ({"shapes": {"input": [1, 5]}}, r"takes \[batch, 64\], not \[1, 5\]"),
+        ({"shapes": {"input": [1, 5]}}, r"\[1, 5\] does not fit the file's input 'input' \[batch, 64\]"),
     ],
 )
 def test_bad_arguments_are_named(folder: Path, change: dict, message: str) -> None:

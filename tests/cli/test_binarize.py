@@ -69,12 +69,33 @@ def test_a_finished_run_resumed_is_exported_and_measured_again(place: Place, run
     assert "xnor: trained already" in done.stderr
 
 
-def test_force_replaces_what_is_of_the_run_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("full.onnx", "report.json", "notes.txt"):
-        (tmp_path / name).write_text("old")
-    done = CliRunner().invoke(main, ["binarize", "no-such-network", "--out", str(tmp_path), "--force"])
+def test_force_replaces_what_is_of_the_run_and_nothing_else(place: Place) -> None:
+    folder = place.folder / "forced"
+    folder.mkdir()
+    for name in ("bwn.onnx", "report.json", "notes.txt"):
+        (folder / name).write_text("old")
+    words = ("--data", "images", "--schemes", "full", "--epochs", "0", "--out", "forced", "--force")
+    done = place.run("binarize", "my_network:tiny", *words)
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "bwn.onnx").exists()
+    assert (folder / "report.json").read_text() != "old"
+    assert (folder / "notes.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["no-such-network"],
+        ["lenet5", "--data", "nowhere"],
+        ["lenet5", "--recipe", "nothing"],
+        ["lenet5", "--weights", "none.pth"],
+    ],
+)
+def test_force_removes_nothing_for_a_run_that_cannot_begin(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "full.onnx").write_text("old")
+    done = CliRunner().invoke(main, ["binarize", *words, "--out", str(tmp_path), "--force"])
     assert done.exit_code == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert (tmp_path / "full.onnx").read_text() == "old"
 
 
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(place: Place) -> None:
@@ -97,7 +118,7 @@ def test_one_checkpoint_is_exported_and_verified(place: Place, run_folder: Path)
     words = ("export", str(run_folder / "xnor.safetensors"), "--model", "my_network:tiny", "--output", "out/net.onnx")
     done = place.run(*words)
     assert done.returncode == 0, done.stderr
-    assert "portable: same class as torch on 100.0%" in done.stdout
+    assert "portable: same class as torch on 100.0% of 8 given samples" in done.stdout
     assert (place.folder / "out" / "net.onnx").stat().st_size == (run_folder / "xnor.onnx").stat().st_size
 
 

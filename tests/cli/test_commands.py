@@ -88,6 +88,7 @@ def test_input_shapes_reach_the_network_and_leave_accuracy_out(folder: Path) -> 
     done = call("bench", folder / "full.onnx", *QUICK, "--input-shape", "input:3,64", "--json", "-")
     (row,) = json.loads(done.stdout)["rows"]
     assert row["input"] == [3, 64]
+    assert row["macs"] == 3 * 64 * models.CLASSES
     assert row["accuracy"] is None
 
 
@@ -144,8 +145,13 @@ def test_bad_input_of_bench_is_one_sentence(folder: Path, tmp_path: Path) -> Non
     assert "is no JSON" in refused("bench", file, "--baseline", tmp_path / "broken.json")
     assert "cannot be read" in refused("bench", file, "--baseline", tmp_path / "none.json")
     assert "name:1,3,224,224" in refused("bench", file, "--input-shape", "input:a,b")
-    assert "takes [batch, 64], not [1, 5]" in refused("bench", file, "--input-shape", "input:1,5")
-    assert "No such file" in refused("bench", file, *QUICK, "--json", tmp_path / "no" / "folder.json")
+    assert "[1, 5] does not fit the file's input 'input' [batch, 64]" in refused(
+        "bench", file, "--input-shape", "input:1,5"
+    )
+    assert "no input 'picture'; its inputs are input" in refused("bench", file, "--input-shape", "picture:1,64")
+    for option in ("--json", "--csv"):
+        assert "cannot be written" in refused("bench", file, option, tmp_path / "no" / "folder.json")
+        assert "cannot be written" in refused("bench", file, option, tmp_path / "empty")
 
 
 def test_bad_input_of_the_others_is_one_sentence(folder: Path, tmp_path: Path, result_file: Path) -> None:
