@@ -78,8 +78,7 @@ class Worker:
         self._targets: np.ndarray | None = None
         sample = self._session.metadata.get("input_shape")
         if samples is not None and not shapes:
-            with np.load(samples) as archive:
-                self._samples, self._targets = archive["inputs"], archive["targets"]
+            self._samples, self._targets = inputs.read_samples(samples)
             sample = self._samples.shape[1:]
         self._feeds = inputs.random_feeds(described, inputs.resolve_shapes(described, shapes, sample))
         if self._samples is not None:

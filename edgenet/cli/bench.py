@@ -46,6 +46,8 @@ def bench(
     for file in filter(None, (json_file, csv_file)):
         if file != "-" and (Path(file).is_dir() or not Path(file).parent.is_dir()):
             raise EdgenetError(f"{file} cannot be written; name a file in a folder that is there.")
+    if json_file and Path(json_file).suffix == ".png":
+        raise EdgenetError(f"{json_file} is where the plot would lie; name the result .json.")
     before = room.read_result(baseline) if baseline else None
     place = room.get_device(device)
     wanted = room.parse_shapes(shapes)

@@ -45,7 +45,13 @@ class _Schemes(click.ParamType):
 @click.option("--weights", type=click.Path(path_type=Path), help="Pretrained weights, .safetensors or .pth.")
 @click.option("--recipe", default="default", show_default=True, help="How to train.")
 @click.option("--no-distillation", is_flag=True, help="Let bwn and xnor learn without the full network's answers.")
-@click.option("--seed", default=0, show_default=True, help="Of weights, order and augmentation of the data.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Of weights, order and augmentation of the data.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder; default runs/MODEL.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--force", is_flag=True, help="Replace the run that is there.")
@@ -119,7 +125,8 @@ def _make_room(folder: Path, resume: bool, force: bool) -> None:
     """Refuse to overwrite a run; with --force remove what a run consists of, and nothing else."""
     if folder.exists() and not folder.is_dir():
         raise EdgenetError(f"{folder} is a file; name another run folder with --out.")
-    if resume or not folder.exists() or not any(folder.iterdir()):
+    # An attempt that failed before training leaves no more than its samples.
+    if resume or not folder.exists() or {path.name for path in folder.iterdir()} <= {"samples.npz", "split.json"}:
         return
     if not force:
         raise EdgenetError(f"{folder} holds a run; --resume goes on with it, --force replaces it, --out names another.")

@@ -55,9 +55,6 @@ def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path, s
 
 
 def _read_samples(file: Path) -> "np.ndarray | None":
-    if not file.is_file():
-        return None
-    import numpy as np
+    from edgenet.bench.inputs import read_samples
 
-    with np.load(file) as archive:
-        return archive["inputs"]
+    return read_samples(file)[0] if file.is_file() else None

@@ -1,5 +1,8 @@
 """The group of all commands."""
 
+import sys
+from io import TextIOWrapper
+
 import click
 
 from edgenet import __version__
@@ -26,6 +29,10 @@ def main() -> None:
 
     Exit codes: 0 done, 1 the work failed, 2 wrong usage.
     """
+    # A terminal without µ or – gets a question mark, not an error after minutes of work.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 for _command in (binarize, bench, export, inspect, compare, models, data, devices, doctor):

@@ -33,7 +33,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         raise EdgenetError(
             f"{path} holds more than tensors and would run code when read, so it was refused: save a plain state_dict"
         ) from error
-    except (RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # of a file that is something else torch reads on until anything at all goes wrong
         raise EdgenetError(f"{path} cannot be read as PyTorch weights: {_first_line(error)}") from error
     return _find_state_dict(content, path)
 

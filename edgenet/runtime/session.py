@@ -151,7 +151,10 @@ def _session_options(threads: int, options: Mapping[str, Any]) -> onnxruntime.Se
         if "." in name:
             session_options.add_session_config_entry(name, str(value))
         elif hasattr(session_options, name):
-            setattr(session_options, name, value)
+            try:
+                setattr(session_options, name, value)
+            except TypeError as error:
+                raise EdgenetError(f"Session option {name!r} cannot be {value!r}.") from error
         else:
             raise EdgenetError(f"ONNX Runtime has no session option {name!r}; see onnxruntime.SessionOptions.")
     return session_options

@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from edgenet.errors import EdgenetError
+from edgenet.nn import LayerRow
 from edgenet.training.files import read_json, read_tensors, restore_like, write_json, write_tensors
 from edgenet.training.networks import Factory, Network
 
@@ -56,6 +57,10 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
                 binary_options=options,
             )  # fmt: skip
         model.load_state_dict(tensors)
+        report = getattr(model, "binarization_report", None)
+        if report is not None and "layers" in metadata:
+            # What was found in training, not what the batch above makes of it.
+            report.layers = [LayerRow(**row) for row in metadata["layers"]]
     except (TypeError, RuntimeError) as error:
         raise EdgenetError(f"the weights in {path} are not those of the {name} its JSON describes: {error}") from error
     return model.eval(), metadata

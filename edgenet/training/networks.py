@@ -115,8 +115,8 @@ def find_network(model: str | Factory, options: Mapping[str, Any] | None = None)
     module_name, _, attribute = model.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise EdgenetError(f"cannot import {module_name!r} of {model!r}: {error}") from error
+    except Exception as error:  # the module is the user's: it may raise anything
+        raise EdgenetError(f"cannot import {module_name!r} of {model!r}: {type(error).__name__}: {error}") from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise EdgenetError(f"module {module_name!r} has no callable {attribute!r}")

@@ -117,6 +117,8 @@ def train(
     Returns the networks asked for, in the order full, bwn, xnor. Raises EdgenetError for whatever of the arguments, the
     data or the files doesn't serve; KeyboardInterrupt leaves what is done, and the state to resume from.
     """
+    if not 0 <= seed < 2**32:
+        raise EdgenetError(f"the seed is {seed}: use a number from 0 to {2**32 - 1}")
     network = find_network(model, options)
     wanted = _check_schemes(schemes)
     dataset = load(data if data is not None else network.default_data, network.input_shape(), network.task)

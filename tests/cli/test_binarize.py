@@ -98,6 +98,15 @@ def test_force_removes_nothing_for_a_run_that_cannot_begin(tmp_path: Path, words
     assert (tmp_path / "full.onnx").read_text() == "old"
 
 
+def test_an_attempt_that_failed_does_not_stand_in_the_way_of_the_next(place: Place) -> None:
+    (place.folder / "weights.pth").touch()
+    words = ("my_network:tiny", "--data", "images", "--schemes", "full", "--epochs", "0", "--out", "second")
+    failed = place.run("binarize", *words, "--weights", "weights.pth")
+    assert failed.returncode == 1
+    assert "weights.pth cannot be read as PyTorch weights" in failed.stderr
+    assert place.run("binarize", *words).returncode == 0
+
+
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(place: Place) -> None:
     words = ("binarize", "my_network:tiny", "--data", "images", "--epochs", "100000", "--out", "interrupted")
     process = place.start(*words)
@@ -133,6 +142,7 @@ def test_a_missing_checkpoint_is_named() -> None:
         (["lenet5", "--schemes", "full,ternary"], "'ternary' is not among full, bwn, xnor"),
         (["lenet5", "--ends", "ternary"], "'ternary' is not one of 'fp32', 'binary'"),
         (["lenet5", "--epochs", "-1"], "-1 is not in the range"),
+        (["lenet5", "--seed", "-1"], "-1 is not in the range"),
         (["lenet5", "--resume", "--force"], "give one of them"),
         ([], "Missing argument 'MODEL'"),
     ],

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -148,7 +149,11 @@ def test_bad_input_of_bench_is_one_sentence(folder: Path, tmp_path: Path) -> Non
     assert "[1, 5] does not fit the file's input 'input' [batch, 64]" in refused(
         "bench", file, "--input-shape", "input:1,5"
     )
+    spoilt = models.run_folder(tmp_path / "spoilt")
+    (spoilt / "samples.npz").write_text("no samples")
+    assert "samples.npz holds no samples" in refused("bench", spoilt)
     assert "no input 'picture'; its inputs are input" in refused("bench", file, "--input-shape", "picture:1,64")
+    assert "name the result .json" in refused("bench", file, "--json", tmp_path / "result.png")
     for option in ("--json", "--csv"):
         assert "cannot be written" in refused("bench", file, option, tmp_path / "no" / "folder.json")
         assert "cannot be written" in refused("bench", file, option, tmp_path / "empty")
@@ -161,6 +166,16 @@ def test_bad_input_of_the_others_is_one_sentence(folder: Path, tmp_path: Path, r
     assert "no input shape" in refused("inspect", folder / "full.onnx", "--input-shape", "x")
     assert "cannot be read" in refused("compare", result_file, tmp_path / "none.json")
     assert "is no JSON" in refused("compare", tmp_path / "note.onnx", result_file)
+
+
+def test_a_terminal_that_lacks_characters_gets_a_table_all_the_same(result_file: Path) -> None:
+    script = "from edgenet.cli import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "compare", result_file, result_file],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "latency" in done.stdout
 
 
 def test_debug_shows_where_an_error_comes_from() -> None:

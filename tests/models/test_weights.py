@@ -58,6 +58,7 @@ def test_a_plain_pickle_is_refused_and_does_not_run(tmp_path):
         ("noise.safetensors", b"\x00" * 64, "no safetensors file"),
         ("noise.pth", b"\x00" * 64, "refused|cannot be read"),
         ("empty.pth", b"", "refused|cannot be read"),
+        ("text.pth", b"root:x:0:0:root:/root:/bin/bash", "refused|cannot be read"),
     ],
 )
 def test_files_that_are_no_weights_are_refused_in_one_sentence(tmp_path, name, content, message):

@@ -111,6 +111,7 @@ def test_options_reach_onnx_runtime(folder: Path, tmp_path: Path) -> None:
     [
         ({"threads": 0}, "threads is 0"),
         ({"options": {"colour": "red"}}, "no session option 'colour'"),
+        ({"options": {"intra_op_num_threads": "two"}}, "'intra_op_num_threads' cannot be 'two'"),
     ],
 )
 def test_bad_arguments_are_named(folder: Path, change: dict, message: str) -> None:

@@ -84,7 +84,7 @@ void Node::check_shapes(const std::vector<MaybeShape>& found) const {
 float* Node::output(abi::KernelContext* context, size_t index, const Shape& shape) const {
   abi::Value* value = nullptr;
   check(abi::context_output(context, index, shape.data(), shape.size(), &value));
-  if (value == nullptr) return nullptr;  // nothing in the graph uses it
+  if (value == nullptr) refuse("output " + std::to_string(index) + " is not given");
   void* data = nullptr;
   check(abi::get_tensor_mutable_data(value, &data));
   return static_cast<float*>(data);
