@@ -5,6 +5,7 @@ Every network runs in a process of its own, all in turns, as `edgenet bench` doe
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -28,8 +29,9 @@ def main(isa: str | None, json_file: Path | None, quick: bool) -> None:
     from edgenet.report import markdown
 
     try:
-        folder = export_untrained()
-        with progress() as report:
+        # Exported anew, so that what is measured is what this version writes.
+        with TemporaryDirectory() as temporary, progress() as report:
+            folder = export_untrained(Path(temporary) / "resnet18-224-untrained")
             result = bench.run([folder], min_seconds=1.5 if quick else 5.0, min_runs=20, seed=0, progress=report)
     except EdgenetError as error:
         raise click.ClickException(str(error)) from error
