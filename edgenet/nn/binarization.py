@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from edgenet.errors import EdgenetError
-from edgenet.nn.calibration import calibrate
+from edgenet.nn.calibration import BinarizationWarning, calibrate
 from edgenet.nn.estimators import Estimator
 from edgenet.nn.layers import BINARY_SCHEMES, BinaryConv2d, BinaryLayer, BinaryLinear
 from edgenet.nn.recurrent import BinaryRNN
@@ -18,10 +18,6 @@ from edgenet.nn.recurrent import BinaryRNN
 ENDS = ("fp32", "binary")
 FilterFunction = Callable[[nn.Module, str], bool]
 _SHORTCUT_NAMES = ("downsample", "shortcut", "skip", "projection", "residual")
-
-
-class BinarizationWarning(UserWarning):
-    """The binarised model will work, but likely not as well as it could."""
 
 
 @dataclass
@@ -129,7 +125,7 @@ def binarize(
         kept = _reason_to_keep(model, name, layers[name], layers, filter_fn)
         report.layers += _keep(name, layers[name], kept) if kept else _replace(model, name, layers[name], role, plan)
     if has_batch:
-        _note_thresholds(report, calibrate(model, calibration))  # type: ignore[arg-type]
+        _note_thresholds(report, model, calibrate(model, calibration))  # type: ignore[arg-type]
     _warn(report, calibration)
     model.binarization_report = report  # type: ignore[assignment]
     return report
@@ -253,14 +249,23 @@ def _swap(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
                 parent._modules[key] = new
 
 
-def _note_thresholds(report: BinarizationReport, changed: dict[str, int]) -> None:
+def _note_thresholds(report: BinarizationReport, model: nn.Module, one_sided: dict[str, int]) -> None:
+    layers = dict(model.named_modules())
     for row in report.layers:
-        if row.scheme != "xnor" or row.action != "binarized" or row.name.endswith(".hidden"):
+        layer = layers.get(row.name)
+        # The hidden half of a recurrent layer is no input of the model's: its threshold is learned from 0.
+        if row.action != "binarized" or row.name.endswith(".hidden"):
             continue
-        if row.name not in changed:
-            row.reason = "not reached by the calibration batch: its thresholds are 0"
-        elif changed[row.name]:
-            row.reason = f"one-sided input: thresholds of {changed[row.name]} channels set to their means"
+        if not isinstance(layer, BinaryLayer) or layer.scheme != "xnor":
+            continue
+        channels = one_sided.get(row.name)
+        if channels is None:
+            zeros = "" if layer.threshold is None else ": its thresholds are 0"
+            row.reason = f"not reached by the calibration batch{zeros}"
+        elif channels and layer.threshold is None:
+            row.reason = f"one-sided input in {channels} channels, and no thresholds"
+        elif channels:
+            row.reason = f"one-sided input: thresholds of {channels} channels set to their means"
 
 
 def _warn(report: BinarizationReport, calibration: Any) -> None:

@@ -1,5 +1,6 @@
 """Set thresholds and normalisation statistics of a binary model from one batch of real inputs."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,10 @@ ONE_SIDED_SHARE = 0.95
 RECURRENT_PASSES = 4
 
 
+class BinarizationWarning(UserWarning):
+    """The binarised model will work, but likely not as well as it could."""
+
+
 @torch.no_grad()
 def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...]) -> dict[str, int]:
     """Run `batch` through the model once and fit what depends on the data; nothing is trained.
@@ -28,14 +33,13 @@ def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...]) -> dict[str, in
     - Running statistics of batch normalisation become those of the batch.
 
     `batch` is the model's input, or a tuple of its arguments. Returns, by layer name, how many input channels of each
-    xnor layer got a threshold. Raises EdgenetError where the batch is too small for batch normalisation.
+    xnor layer were one-sided: each got a threshold. Warns (BinarizationWarning) where such a layer has no thresholds.
+    Raises EdgenetError where the batch is too small for batch normalisation.
     """
     arguments = batch if isinstance(batch, tuple) else (batch,)
-    changed: dict[str, int] = {}
-    hooks = []
-    for name, module in model.named_modules():
-        if isinstance(module, BinaryLayer) and module.threshold is not None:
-            hooks.append(module.register_forward_pre_hook(_threshold_hook(name, changed)))
+    one_sided: dict[str, int] = {}
+    layers = {n: m for n, m in model.named_modules() if isinstance(m, BinaryLayer) and m.scheme == "xnor"}
+    hooks = [layer.register_forward_pre_hook(_threshold_hook(name, one_sided)) for name, layer in layers.items()]
     try:
         with _statistics_mode(model) as recurrent:
             try:
@@ -49,20 +53,30 @@ def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...]) -> dict[str, in
     finally:
         for hook in hooks:
             hook.remove()
-    return changed
+    lost = [name for name, channels in one_sided.items() if channels and layers[name].threshold is None]
+    if lost:
+        others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        warnings.warn(
+            f"sign() gets one-sided input, as after ReLU, and has no thresholds in {lost[0]}{others}: nearly all of it "
+            "becomes the same sign; binarize with threshold=True",
+            BinarizationWarning,
+            stacklevel=3,
+        )
+    return one_sided
 
 
-def _threshold_hook(name: str, changed: dict[str, int]) -> Any:
+def _threshold_hook(name: str, found: dict[str, int]) -> Any:
     def fit(layer: BinaryLayer, inputs: tuple[Tensor, ...]) -> None:
-        if name in changed:
+        if name in found:
             return
         channel = inputs[0].dim() - 3 if isinstance(layer, BinaryConv2d) else inputs[0].dim() - 1
         values = inputs[0].movedim(channel, 0).flatten(1)
-        assert layer.threshold is not None
-        positive = (values >= layer.threshold.unsqueeze(1)).float().mean(1)
+        threshold = values.new_zeros(len(values)) if layer.threshold is None else layer.threshold
+        positive = (values >= threshold.unsqueeze(1)).float().mean(1)
         one_sided = (positive - 0.5).abs() > ONE_SIDED_SHARE - 0.5
-        layer.threshold.copy_(torch.where(one_sided, values.mean(1), layer.threshold))
-        changed[name] = int(one_sided.sum())
+        if layer.threshold is not None:
+            layer.threshold.copy_(torch.where(one_sided, values.mean(1), threshold))
+        found[name] = int(one_sided.sum())
 
     return fit
 

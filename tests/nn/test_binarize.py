@@ -79,6 +79,33 @@ def test_one_sided_inputs_get_thresholds_that_let_information_through():
     assert (seen == -1).float().mean((0, 2, 3)).gt(0.05).all()
 
 
+def test_one_sided_inputs_without_thresholds_warn_and_are_the_reason():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8))
+            self.unused = nn.Linear(3, 3)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.head(self.body(x))
+
+    model = Net()
+    with pytest.warns(BinarizationWarning, match=r"one-sided input, .* has no thresholds in body\.2: "):
+        report = enn.binarize(model, "xnor", calibration=torch.randn(256, 4), threshold=False)
+    rows = as_rows(report)
+    assert rows["body.2"] == ("binarized", "xnor", "one-sided input in 8 channels, and no thresholds")
+    assert rows["unused"] == ("binarized", "xnor", "not reached by the calibration batch")
+
+
+def test_two_sided_inputs_need_no_thresholds():
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 8), nn.Linear(8, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = enn.binarize(model, "xnor", calibration=torch.randn(64, 4), threshold=False)
+    assert as_rows(report)["2"] == ("binarized", "xnor", "")
+
+
 def test_parameters_stay_the_same_objects_and_outputs_keep_their_shape():
     model = small_net()
     before = dict(model.named_parameters())
