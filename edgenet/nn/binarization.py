@@ -1,7 +1,7 @@
 """binarize(): turn any torch model into its 1-bit version, and say what became of every layer."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from edgenet.nn.recurrent import BinaryRNN
 ENDS = ("fp32", "binary")
 FilterFunction = Callable[[nn.Module, str], bool]
 _SHORTCUT_NAMES = ("downsample", "shortcut", "skip", "projection", "residual")
+_THRESHOLDS_SET = "one-sided input: thresholds"
 
 
 @dataclass
@@ -54,6 +55,25 @@ class BinarizationReport:
     def as_list(self) -> list[dict[str, Any]]:
         """The rows as plain values, for JSON."""
         return [asdict(row) for row in self.layers]
+
+    def note_thresholds(self, model: nn.Module, one_sided: Mapping[str, int]) -> None:
+        """Give as reasons what `calibrate` found in `model`: by layer name, how many input channels are one-sided."""
+        layers = dict(model.named_modules())
+        for row in self.layers:
+            layer = layers.get(row.name)
+            # The hidden half of a recurrent layer sees no input: its thresholds are learned from 0.
+            if row.action != "binarized" or row.name.endswith(".hidden"):
+                continue
+            if not isinstance(layer, BinaryLayer) or layer.scheme != "xnor":
+                continue
+            channels = one_sided.get(row.name)
+            if channels is None:
+                zeros = "" if layer.threshold is None else ": its thresholds are 0"
+                row.reason = row.reason or f"not reached by the calibration batch{zeros}"
+            elif channels and layer.threshold is None:
+                row.reason = f"one-sided input in {channels} channels, and no thresholds"
+            elif not row.reason.startswith(_THRESHOLDS_SET):  # what an earlier calibration set stays said
+                row.reason = f"{_THRESHOLDS_SET} of {channels} channels set to their means" if channels else ""
 
     def __str__(self) -> str:
         width = max((len(row.name) for row in self.layers), default=0)
@@ -124,10 +144,10 @@ def binarize(
         role = _end_role(name, layers[name], order)
         kept = _reason_to_keep(model, name, layers[name], layers, filter_fn)
         report.layers += _keep(name, layers[name], kept) if kept else _replace(model, name, layers[name], role, plan)
-    if has_batch:
-        _note_thresholds(report, model, calibrate(model, calibration))  # type: ignore[arg-type]
-    _warn(report, calibration)
     model.binarization_report = report  # type: ignore[assignment]
+    if has_batch:
+        calibrate(model, calibration)  # type: ignore[arg-type]
+    _warn(report, calibration)
     return report
 
 
@@ -247,25 +267,6 @@ def _swap(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
         for key, child in list(parent._modules.items()):
             if child is old:
                 parent._modules[key] = new
-
-
-def _note_thresholds(report: BinarizationReport, model: nn.Module, one_sided: dict[str, int]) -> None:
-    layers = dict(model.named_modules())
-    for row in report.layers:
-        layer = layers.get(row.name)
-        # The hidden half of a recurrent layer is no input of the model's: its threshold is learned from 0.
-        if row.action != "binarized" or row.name.endswith(".hidden"):
-            continue
-        if not isinstance(layer, BinaryLayer) or layer.scheme != "xnor":
-            continue
-        channels = one_sided.get(row.name)
-        if channels is None:
-            zeros = "" if layer.threshold is None else ": its thresholds are 0"
-            row.reason = f"not reached by the calibration batch{zeros}"
-        elif channels and layer.threshold is None:
-            row.reason = f"one-sided input in {channels} channels, and no thresholds"
-        elif channels:
-            row.reason = f"one-sided input: thresholds of {channels} channels set to their means"
 
 
 def _warn(report: BinarizationReport, calibration: Any) -> None:

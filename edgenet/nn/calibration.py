@@ -33,7 +33,8 @@ def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...]) -> dict[str, in
     - Running statistics of batch normalisation become those of the batch.
 
     `batch` is the model's input, or a tuple of its arguments. Returns, by layer name, how many input channels of each
-    xnor layer were one-sided: each got a threshold. Warns (BinarizationWarning) where such a layer has no thresholds.
+    xnor layer were one-sided, and notes it in `model.binarization_report`. Warns (BinarizationWarning) where a layer
+    with one-sided input has no thresholds.
     Raises EdgenetError where the batch is too small for batch normalisation.
     """
     arguments = batch if isinstance(batch, tuple) else (batch,)
@@ -62,6 +63,9 @@ def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...]) -> dict[str, in
             BinarizationWarning,
             stacklevel=3,
         )
+    report = getattr(model, "binarization_report", None)
+    if report is not None:
+        report.note_thresholds(model, one_sided)
     return one_sided
 
 

@@ -232,3 +232,12 @@ def test_calibration_makes_the_running_statistics_those_of_the_batch():
     torch.testing.assert_close(model[1].running_var, features.var((0, 2, 3)))
     assert model[1].momentum == 0.1
     assert all(module.training for module in model.modules())
+
+
+def test_a_later_calibration_is_in_the_report_as_well():
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.Linear(8, 2))
+    report = enn.binarize(model, "xnor", calibration="later")
+    assert as_rows(report)["2"][2] == ""
+    for _ in range(2):
+        enn.calibrate(model, torch.randn(16, 4))
+        assert as_rows(report)["2"][2] == "one-sided input: thresholds of 8 channels set to their means"
