@@ -1,6 +1,7 @@
 """The result file: every key always there, null where it does not apply (DESIGN.md)."""
 
 import csv
+import io
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from edgenet.bench import statistics
 from edgenet.bench.rounds import Track, pair
 from edgenet.bench.targets import Target
 from edgenet.errors import EdgenetError
+from edgenet.files import write_whole
 
 SCHEMA = 1
 _WIDE_INTERVAL = 0.05
@@ -134,17 +136,18 @@ def read_result(path: str | Path) -> dict[str, Any]:
 
 def write_json(result: Mapping[str, Any], path: str | Path) -> None:
     """Write a result file, indented."""
-    Path(path).write_text(json.dumps(result, indent=2) + "\n")
+    write_whole(path, json.dumps(result, indent=2) + "\n")
 
 
 def write_csv(result: Mapping[str, Any], path: str | Path) -> None:
     """Write the rows as a table, nested keys joined by dots; lists as JSON."""
     rows = [_flat(row) for row in result["rows"]]
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    with open(path, "w", newline="") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, stream.getvalue())
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, object]:

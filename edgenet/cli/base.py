@@ -5,12 +5,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgenet.errors import EdgenetError
+from edgenet.files import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -94,7 +94,7 @@ def write_json(value: Mapping[str, Any], destination: str) -> None:
     if destination == "-":
         click.echo(text, nl=False)
     else:
-        Path(destination).write_text(text)
+        write_whole(destination, text)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import click
 
 from edgenet.cli.base import Command, need_training, note, progress, see_own_modules, show
 from edgenet.errors import EdgenetError
+from edgenet.files import write_whole
 
 SCHEMES = ("full", "bwn", "xnor")
 PLOT = "accuracy-operations.png"
@@ -180,6 +181,6 @@ def _report(folder: Path, schemes: tuple[str, ...], verified: dict[str, Any], se
         written, picture = [*written, PLOT], PLOT
     except EdgenetError as error:
         note(str(error))
-    (folder / "report.md").write_text(f"# {folder.name}\n\n{markdown(result, picture)}", encoding="utf-8")
+    write_whole(folder / "report.md", f"# {folder.name}\n\n{markdown(result, picture)}")
     show(table(result))
     click.echo(f"Wrote {', '.join(f'{scheme}.onnx' for scheme in schemes)}, {', '.join(written)} in {folder}.")

@@ -1,8 +1,6 @@
 """export(): a trained torch model becomes one verified ONNX file."""
 
 import copy
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from edgenet.exporter.packed import pack_layers
 from edgenet.exporter.passes import apply_passes
 from edgenet.exporter.translation import Signature, signature, translate
 from edgenet.exporter.verification import verify
+from edgenet.files import write_whole
 
 IR_VERSION = 8
 RANDOM_SAMPLES = 32
@@ -152,16 +151,7 @@ def _target(path: str | Path) -> Path:
 
 
 def _write(target: Path, content: bytes) -> None:
-    """Write whole or not at all."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            os.chmod(name, 0o644)
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
+        write_whole(target, content)
     except OSError as error:
         raise EdgenetError(f"{target} cannot be written: {error.strerror}") from error

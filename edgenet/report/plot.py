@@ -1,11 +1,13 @@
 """Accuracy against operations, circle area = file size."""
 
+import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgenet.errors import EdgenetError
+from edgenet.files import write_whole
 from edgenet.report import cells
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ def plot(result: Mapping[str, Any], path: str | Path) -> None:
     Raises:
         EdgenetError: matplotlib is missing, or no row has both accuracy and operations.
     """
-    draw(result).savefig(path, format="png")
+    stream = io.BytesIO()
+    draw(result).savefig(stream, format="png")
+    write_whole(path, stream.getvalue())
 
 
 def draw(result: Mapping[str, Any]) -> "Figure":

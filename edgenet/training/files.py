@@ -1,9 +1,7 @@
-"""Files that are there whole or not at all."""
+"""What training leaves on disk: JSON, safetensors, samples; each file is there whole or not at all."""
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +12,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from edgenet.errors import EdgenetError
+from edgenet.files import write_whole
 from edgenet.tasks import Split
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Have `write` fill a temporary file next to `path`, then put it in place in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-    write_whole(path, lambda temporary: _write_text(temporary, text))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -55,6 +36,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """A safetensors file; metadata are strings in its header."""
     # safetensors stores row-major tensors only; channels_last ones are copied.
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda temporary: save_file(plain, temporary, dict(metadata or {})))
 
 
@@ -69,7 +51,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def write_samples(path: Path, split: Split) -> None:
     """The held-out samples as the network takes them: `inputs` float32 [N, ...] and `targets` int64 [N]."""
-    write_whole(path, lambda temporary: np.savez_compressed(temporary, inputs=split.inputs(), targets=split.targets))
+
+    def save(temporary: Path) -> None:
+        # To a path without .npz numpy would add it.
+        with temporary.open("wb") as stream:
+            np.savez_compressed(stream, inputs=split.inputs(), targets=split.targets)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, save)
 
 
 def restore_like(saved: Tensor, like: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ import torch
 
 from edgenet.errors import EdgenetError
 from edgenet.training import load_checkpoint, train
-from edgenet.training.files import write_whole
 from tests.training.data import make_stripes, tiny
 
 
@@ -90,17 +89,3 @@ def test_damaged_checkpoints_are_refused(checkpoint, damage, message):
     damage(checkpoint)
     with pytest.raises(EdgenetError, match=message):
         load_checkpoint(checkpoint)
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "file.txt"
-    path.write_text("before")
-
-    def fail_half_way(temporary):
-        temporary.write_text("half")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write_whole(path, fail_half_way)
-    assert path.read_text() == "before"
-    assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
