@@ -34,7 +34,7 @@ def create(
     scheme
         "full", "bwn" or "xnor".
     ends
-        Precision of the ends in the binary versions, "fp32" or "binary" (see `edgenet.nn.binarize`).
+        Precision of the ends in the binary versions, "fp32" or "binary" (see `edgenet.nn.binarize`); "full" has "fp32".
     weights
         State dict of the trained `full` network: what the binary versions start from.
     binary_options
@@ -61,5 +61,5 @@ def create(
             raise EdgenetError(f"the weights given are not those of {name!r}: {error}") from error
     if scheme != "full":
         binarize(model, scheme, ends=ends, calibration="later", **(binary_options or {}))
-    model.scheme, model.ends = scheme, ends  # type: ignore[assignment]
+    model.scheme, model.ends = scheme, ends if scheme != "full" else "fp32"  # type: ignore[assignment]
     return model

@@ -64,7 +64,7 @@ class Network:
         self._check(model, classes, calibration)
         if scheme != "full":
             binarize(model, scheme, ends=ends, calibration=calibration, **(binary_options or {}))
-        model.scheme, model.ends = scheme, ends  # type: ignore[assignment]
+        model.scheme, model.ends = scheme, ends if scheme != "full" else "fp32"  # type: ignore[assignment]
         model.input_shape = tuple(calibration.shape[1:])  # type: ignore[assignment]
         return model
 

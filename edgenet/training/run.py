@@ -61,7 +61,7 @@ class _Run:
             "model": self.network.name,
             "options": self.network.options,
             "scheme": scheme,
-            "ends": self.ends,
+            "ends": self.ends if scheme != "full" else "fp32",
             "data": self.data.name,
             "training_samples": len(self.data.train),
             "input_shape": list(self.data.input_shape),
@@ -100,7 +100,7 @@ def train(
         Go on where an interrupted run with the same options stopped; the final weights are those of a run that was
         not interrupted. Otherwise networks and training states that are there are overwritten.
     ends
-        "fp32" or "binary", as for `edgenet.nn.binarize`.
+        Of the binary networks: "fp32" or "binary", as for `edgenet.nn.binarize`.
     weights
         Pretrained weights of the full network, .safetensors or .pth.
     recipe

@@ -22,7 +22,8 @@ def logits_of(outputs):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_runs_forward_and_backward_in_every_scheme(name, scheme, ends):
     model = create(name, 7, scheme, ends=ends)
-    assert (model.scheme, model.ends, tuple(model.input_shape)) == (scheme, ends, get_entry(name).input_shape)
+    assert (model.scheme, tuple(model.input_shape)) == (scheme, get_entry(name).input_shape)
+    assert model.ends == ("fp32" if scheme == "full" else ends)
     batch = torch.randn(4, *model.input_shape)
     calibrate(model, batch)
     logits = logits_of(model.train()(batch))

@@ -152,6 +152,18 @@ def test_resuming_with_other_options_is_refused(finished, stripes):
         run(stripes, finished[0], resume=True, seed=1)
 
 
+@pytest.mark.parametrize("model", [tiny, "lenet5"])
+def test_a_full_network_has_float_ends_and_goes_on_with_any(stripes, tmp_path, model):
+    options = {"model": model, "schemes": ["full"], "epochs": 0}
+    data = stripes if model is tiny else "digits"
+    (full,), _ = run(data, tmp_path, ends="binary", **options)
+    assert full.model.ends == full.metadata["ends"] == "fp32"
+    _, events = run(data, tmp_path, ends="fp32", resume=True, **options)
+    assert [event.kind for event in events] == ["note"]
+    _, events = run(data, tmp_path, ends="binary", resume=True, **options)
+    assert [event.kind for event in events] == ["note"]
+
+
 def test_a_new_run_leaves_nothing_of_the_old_one_to_resume(stripes, tmp_path):
     run(stripes, tmp_path, schemes=["full"], epochs=1)
 
