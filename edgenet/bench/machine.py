@@ -21,17 +21,27 @@ _CLOCK_NOISE_NS = 5_000
 
 def environment(threads: int) -> dict[str, object]:
     """Return the stamp that goes with every result of this machine; null where a figure cannot be had."""
+    hardware = describe()
     return {
-        "cpu": _cpu_model(),
+        "cpu": hardware["cpu"],
         "isa": library.isa(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": hardware["cores"],
         "threads": threads,
         "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "os": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "os": hardware["os"],
         "python": platform.python_version(),
         "onnxruntime": onnxruntime.__version__,
         "edgenet": edgenet.__version__,
         "operators": library.version(),
+    }
+
+
+def describe() -> dict[str, object]:
+    """Return the part of the stamp that needs nothing of this installation: cpu, cores, os."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "os": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
 
 

@@ -18,21 +18,14 @@ _TRAINING = ("torch", "lightning", "onnxscript", "safetensors", "mlxtend", "pill
 def doctor() -> None:
     """Check this installation: versions, the operator library and whether it really runs, what is missing."""
     from edgenet.bench import machine
-    from edgenet.runtime import library
 
-    stamp = machine.environment(1)
+    stamp = machine.describe()
     _line("edgenet", __version__)
     _line("Python", f"{platform.python_version()}, {sys.executable}")
     _line("machine", f"{stamp['cpu']}, {stamp['cores']} cores, {stamp['os']}")
     for name in ("onnxruntime", "onnx", "numpy"):
         _line(name, _version(name) or "missing; get it with pip install edgenet")
-    path = library.find()
-    if path is None:
-        _line("operator library", "none")
-    else:
-        isas = ", ".join(library.isas())
-        _line("operator library", f"{path}, version {library.version()}")
-        _line("instruction sets", f"{isas}; in use: {library.isa() or 'none'}" if isas else "unknown")
+    _library()
     _line("native path", _native_path())
     compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
     _line("C++ compiler", compiler or "none; needed only to build the operator library (Debian: apt-get install g++)")
@@ -44,14 +37,30 @@ def doctor() -> None:
     _line("plots", f"matplotlib {plot}" if plot else "no matplotlib; get it with pip install 'edgenet[plot]'")
 
 
+def _library() -> None:
+    from edgenet.runtime import library
+
+    try:
+        path = library.find()
+    except EdgenetError as error:
+        _line("operator library", f"none. {error}")
+        return
+    if path is None:
+        _line("operator library", "none")
+    else:
+        isas = ", ".join(library.isas())
+        _line("operator library", f"{path}, version {library.version()}")
+        _line("instruction sets", f"{isas}; in use: {library.isa() or 'none'}" if isas else "unknown")
+
+
 def _native_path() -> str:
     from edgenet.runtime import library
     from edgenet.runtime.check import run_native_node
 
-    reason = library.why_portable()
-    if reason:
-        return f"not used. {reason}"
     try:
+        reason = library.why_portable()
+        if reason:
+            return f"not used. {reason}"
         kernels = run_native_node()
     except EdgenetError as error:
         return f"not used. {error}"

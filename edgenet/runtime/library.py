@@ -46,13 +46,16 @@ def find() -> str | None:
 def _open(path: str) -> ctypes.CDLL | OSError:
     try:
         library = ctypes.CDLL(path)
+        for name in ("edgenet_version", "edgenet_isa", "edgenet_isas"):
+            getattr(library, name).restype = ctypes.c_char_p
+        for name in ("edgenet_kernels_created", "edgenet_kernel_runs"):
+            getattr(library, name).restype = ctypes.c_uint64
+        library.edgenet_operator_set.restype = ctypes.c_int
     except OSError as error:
         return error
-    for name in ("edgenet_version", "edgenet_isa", "edgenet_isas"):
-        getattr(library, name).restype = ctypes.c_char_p
-    for name in ("edgenet_kernels_created", "edgenet_kernel_runs"):
-        getattr(library, name).restype = ctypes.c_uint64
-    library.edgenet_operator_set.restype = ctypes.c_int
+    except AttributeError as error:
+        # Some other library, or one of another version.
+        return OSError(str(error))
     return library
 
 

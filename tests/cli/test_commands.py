@@ -134,6 +134,17 @@ def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path, monkeypatch: pyt
     assert "install a C++ compiler" in done.stdout
 
 
+def test_doctor_says_that_the_library_named_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(library.ENVIRONMENT_VARIABLE, str(tmp_path / "none.so"))
+    done = call("doctor")
+    assert done.exit_code == 0
+    lines = {name: text.strip() for name, _, text in (line.partition(":") for line in done.stdout.splitlines())}
+    reason = f"{library.ENVIRONMENT_VARIABLE} names {tmp_path / 'none.so'}, which is not a file; unset it"
+    assert lines["operator library"].startswith(f"none. {reason}")
+    assert lines["native path"].startswith(f"not used. {reason}")
+    assert "plots" in lines
+
+
 def test_bad_input_of_bench_is_one_sentence(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.onnx").write_text("no network")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgenet.runtime import library
@@ -20,6 +21,15 @@ def test_a_library_that_cannot_be_loaded_is_named_with_the_way_out(
     assert not library.available()
     assert (library.version(), library.isa(), library.isas(), library.operator_set()) == (None, None, [], None)
     assert (library.kernels_created(), library.kernel_runs()) == (0, 0)
+
+
+def test_a_library_of_others_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Any library without our functions will do; numpy's extension modules are such.
+    monkeypatch.setenv(library.ENVIRONMENT_VARIABLE, np.linalg._umath_linalg.__file__)
+    reason = library.why_portable()
+    assert reason is not None
+    assert "undefined symbol" in reason
+    assert library.version() is None
 
 
 def test_a_library_that_is_here_names_itself() -> None:
