@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgenet.bench.results import folder
 from edgenet.bench.statistics import proportion_interval
 
 _KEY = ("device", "model", "scheme", "path", "file")
@@ -56,7 +57,9 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Comparison:
     right = {_key(row): row for row in second["rows"]}
     rows = []
     for key in [*left, *(key for key in right if key not in left)]:
-        label = " ".join(str(part) for part in key[1:4] if part is not None)
+        row = left[key] if key in left else right[key]
+        parts = (f"{folder(row)}:" if folder(row) else None, *key[1:4])
+        label = " ".join(str(part) for part in parts if part is not None)
         if key in left and key in right:
             rows.append(RowComparison(label, None, _changes(left[key], right[key])))
         else:

@@ -51,7 +51,7 @@ def static_row(device: str, target: Target) -> dict[str, Any]:
         device=device,
         model=target.model,
         scheme=target.scheme,
-        file=target.file.name,
+        file=target.name,
         file_bytes=file_bytes(target.file),
         weight_bytes=inspection.weight_bytes,
         parameters=inspection.parameters,
@@ -64,6 +64,11 @@ def static_row(device: str, target: Target) -> dict[str, Any]:
     )
     row.update({key: target.metadata(key) for key in ("task", "data", "ends")})
     return row
+
+
+def folder(row: Mapping[str, Any]) -> str:
+    """Return the folder that tells a row's file from those of the same name; empty where none needs to."""
+    return str(row["file"]).rpartition("/")[0]
 
 
 def file_bytes(file: Path) -> int:

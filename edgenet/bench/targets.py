@@ -1,7 +1,8 @@
 """From what a user names, run folders and .onnx files, to the rows that are measured."""
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from edgenet.runtime.inspection import Inspection, inspect
 
 SCHEMES = ("full", "bwn", "xnor")
 SAMPLES = "samples.npz"
+# The group of files that were named themselves; no folder has an empty name.
+_FILES = ""
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class Target:
     """One row to measure: a file and the path it is to take."""
 
     file: Path
+    name: str
+    """The file's name, with as much of its folder before it as tells it from others of the same model."""
     native: bool | None
     """True for native kernels, False for the file's own functions, None where it has no `edgenet` nodes."""
     group: str
@@ -42,7 +47,8 @@ def collect(
     """Return the rows of run folders and .onnx files, in the order full, bwn, xnor, native before portable.
 
     Args:
-        paths: run folders (every .onnx in it) or .onnx files; files named beside each other are compared.
+        paths: run folders (every .onnx in it) or .onnx files; files named beside each other are compared. A file that
+            is named twice counts once.
         native: whether native kernels can be had.
         shapes: input shapes by name, the empty name for the first input, where the file is not to decide.
 
@@ -50,6 +56,7 @@ def collect(
         EdgenetError: a path is missing, a folder holds no .onnx file, a file is no ONNX model.
     """
     targets: list[Target] = []
+    seen: set[str] = set()
     for path in map(Path, paths):
         if path.is_dir():
             files = sorted(path.glob("*.onnx"))
@@ -62,8 +69,11 @@ def collect(
         else:
             raise EdgenetError(f"{path} does not exist; name a run folder or an .onnx file.")
         for file in files:
-            group = str(path) if path.is_dir() else "files"
-            targets.extend(_rows(file, group, native, shapes))
+            if os.path.abspath(file) in seen:
+                continue
+            seen.add(os.path.abspath(file))
+            targets.extend(_rows(file, str(path) if path.is_dir() else _FILES, native, shapes))
+    targets = _tell_apart(targets)
     return sorted(targets, key=lambda target: _order(target, targets))
 
 
@@ -76,12 +86,14 @@ def newest_run(runs: Path = Path("runs")) -> Path | None:
 def reference(target: Target, targets: Sequence[Target]) -> int | None:
     """Return the index of the row that a row is compared with: the one of scheme `full` in its group.
 
-    Where files of several networks were named together, it is the one of the same network. None where there is no
-    such row, or more than one.
+    Where files of several networks were named together, it is the one of the same network; where of several folders,
+    the one of the same folder. None where there is no such row, or more than one.
     """
     full = [i for i, other in enumerate(targets) if other.group == target.group and other.scheme == "full"]
     if len(full) > 1:
         full = [i for i in full if targets[i].model == target.model]
+    if len(full) > 1:
+        full = [i for i in full if _folder(targets[i]) == _folder(target)]
     return full[0] if len(full) == 1 else None
 
 
@@ -91,14 +103,37 @@ def _rows(file: Path, group: str, native: bool, shapes: Mapping[str, Sequence[in
     binary = any(layer.binary for layer in inspection.layers)
     common: dict[str, Any] = {
         "file": file,
+        "name": file.name,
         "group": group,
-        "model": metadata.get("edgenet.model") or (file.stem if group == "files" else file.parent.name),
+        "model": metadata.get("edgenet.model") or (file.stem if group == _FILES else file.parent.name),
         "scheme": metadata.get("edgenet.scheme") or _guess_scheme(inspection),
         "inspection": inspection,
         "samples": file.with_name(SAMPLES) if file.with_name(SAMPLES).is_file() else None,
     }
     paths = [None] if not binary else [True, False] if native else [False]
     return [Target(native=path, **common) for path in paths]
+
+
+def _tell_apart(targets: Sequence[Target]) -> list[Target]:
+    """Put the folder before the names of a model's files where two of them have the same name."""
+    named = list(targets)
+    for model in {target.model for target in targets}:
+        files = {os.path.abspath(target.file): target for target in targets if target.model == model}
+        if len({target.file.name for target in files.values()}) == len(files):
+            continue
+        folders = {_folder(target) for target in files.values()}
+        parts = 1
+        while len({folder.parts[-parts:] for folder in folders}) < len(folders):
+            parts += 1
+        for i, target in enumerate(named):
+            if target.model == model:
+                name = Path(*_folder(target).parts[-parts:], target.file.name)
+                named[i] = replace(target, name=name.as_posix())
+    return named
+
+
+def _folder(target: Target) -> Path:
+    return Path(os.path.abspath(target.file.parent))
 
 
 def _guess_scheme(inspection: Inspection) -> str | None:

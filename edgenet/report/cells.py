@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgenet.bench.results import folder
 from edgenet.runtime.library import HOW_TO_GET_IT
 
 NOTHING = "-"
@@ -57,10 +58,11 @@ def row(result: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def title(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say which network, on which data, at which input, of rows that share them."""
+    """Say which network, on which data, at which input, of rows that share them; and its folder, if that tells it."""
     first = rows[0]
+    place = f"{folder(first)}: " if folder(first) else ""
     data = f" on {first['data']}" if first["data"] else ""
-    return f"{first['model']}{data}, input {'x'.join(map(str, first['input'] or []))}"
+    return f"{place}{first['model']}{data}, input {'x'.join(map(str, first['input'] or []))}"
 
 
 def environment_line(environment: Mapping[str, Any]) -> str:
@@ -77,10 +79,11 @@ def environment_line(environment: Mapping[str, Any]) -> str:
 
 
 def networks(result: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
-    """Return the rows by device, network and input, in the order of the result."""
+    """Return the rows by device, network, folder and input, in the order of the result."""
     groups: dict[tuple[object, ...], list[Mapping[str, Any]]] = {}
     for line in result["rows"]:
-        groups.setdefault((line["device"], line["model"], tuple(line["input"] or [])), []).append(line)
+        key = (line["device"], line["model"], folder(line), tuple(line["input"] or []))
+        groups.setdefault(key, []).append(line)
     return list(groups.values())
 
 
@@ -88,7 +91,8 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know beside the figures: doubts, and why native kernels did not run."""
     found: list[str] = []
     for line in result["rows"]:
-        name = " ".join(str(line[key]) for key in ("model", "scheme", "path") if line[key])
+        place = f"{folder(line)}: " if folder(line) else ""
+        name = place + " ".join(str(line[key]) for key in ("model", "scheme", "path") if line[key])
         if line["flags"]:
             found.append(f"! {name}: {'; '.join(line['flags'])}.")
     for device, environment in result["environments"].items():

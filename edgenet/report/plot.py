@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgenet.bench.results import folder
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
 from edgenet.report import cells
@@ -119,7 +120,8 @@ def _label(axes: "Axes", rows: list[Mapping[str, Any]], areas: list[float], seve
         circles.append((x, y, (area / math.pi) ** 0.5 * pixels))
     taken = [Bbox.from_extents(x - radius, y - radius, x + radius, y + radius) for x, y, radius in circles]
     for (x, y, radius), row in reversed(list(zip(circles, rows, strict=True))):
-        name = f"{row['model']} {row['scheme']}" if several else str(row["scheme"])
+        place = f"{folder(row)}: " if folder(row) else ""
+        name = place + (f"{row['model']} {row['scheme']}" if several else str(row["scheme"]))
         text = axes.annotate(
             f"{name}, {cells.size(row['file_bytes'])}", (x, y), (x, y), xycoords="figure pixels",
             textcoords="figure pixels", arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": "#555555"},

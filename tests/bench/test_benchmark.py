@@ -169,6 +169,47 @@ def test_bad_arguments_are_named(folder: Path, change: dict, message: str) -> No
         bench.run([folder / "full.onnx"], **{**QUICK, **change})
 
 
+def test_two_runs_of_a_model_are_told_apart_and_compared_within_their_folders(tmp_path: Path) -> None:
+    folders = [models.run_folder(tmp_path / name) for name in ("a", "b")]
+    # A longer file, so that a ratio tells over which full it is.
+    padded = onnx.load(folders[1] / "full.onnx")
+    padded.doc_string = "b" * 5000
+    onnx.save(padded, folders[1] / "full.onnx")
+    result = bench.run(folders, **QUICK)
+    files = [f"{name}/{file}" for name in "ab" for file in ("full.onnx", *["xnor.onnx"] * len(PATHS))]
+    assert [row["file"] for row in result["rows"]] == files
+    for row in result["rows"]:
+        if row["scheme"] == "xnor":
+            file = tmp_path / row["file"]
+            ratio = file.with_name("full.onnx").stat().st_size / file.stat().st_size
+            assert row["size_ratio"] == {"over": "full", "value": ratio}
+            assert row["speedup"]["over"] == "full"
+    comparison = bench.compare(result, result)
+    assert len(comparison.rows) == len(result["rows"])
+    assert comparison.rows[0].label == "a: tiny full plain"
+
+
+def collected(*paths: Path) -> list[targets.Target]:
+    return targets.collect(paths, native=False)
+
+
+def test_files_of_two_runs_named_one_by_one_are_compared_within_their_folders(tmp_path: Path) -> None:
+    a, b = (models.run_folder(tmp_path / name) for name in "ab")
+    rows = collected(a / "full.onnx", b / "full.onnx", a / "xnor.onnx", b / "xnor.onnx")
+    assert [row.name for row in rows] == ["a/full.onnx", "b/full.onnx", "a/xnor.onnx", "b/xnor.onnx"]
+    assert [targets.reference(row, rows) for row in rows] == [0, 1, 0, 1]
+
+
+def test_as_much_of_a_folder_is_told_as_tells_it_apart(tmp_path: Path) -> None:
+    rows = collected(models.run_folder(tmp_path / "old" / "net"), models.run_folder(tmp_path / "new" / "net"))
+    assert [row.name for row in rows if row.scheme == "full"] == ["old/net/full.onnx", "new/net/full.onnx"]
+
+
+def test_names_stay_short_where_nothing_else_has_them(folder: Path) -> None:
+    assert [row.name for row in collected(folder)] == ["full.onnx", "xnor.onnx"]
+    assert [row.name for row in collected(folder, folder, folder / "xnor.onnx")] == ["full.onnx", "xnor.onnx"]
+
+
 def test_bad_targets_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.onnx").write_text("no network")

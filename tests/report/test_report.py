@@ -108,6 +108,35 @@ def test_the_plot_has_a_circle_a_file_with_areas_as_file_sizes_and_names_apart()
     assert all(axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1) for box in boxes)
 
 
+def two_runs() -> dict:
+    """Return the rows of two runs of one network, the second somewhat less accurate."""
+    both, second = result(), result()["rows"]
+    for name, rows in (("a", both["rows"]), ("b", second)):
+        for row in rows:
+            row["file"] = f"{name}/{row['file']}"
+    for row in second:
+        row["accuracy"]["value"] -= 0.02
+    both["rows"] += second
+    return both
+
+
+def test_two_runs_of_a_network_have_a_table_each() -> None:
+    text = printed(report.table(two_runs()))
+    first, second = text.index("a: resnet18 on digits"), text.index("b: resnet18 on digits")
+    assert text[first:second].count("native") == text[second:].count("native") == 2
+    assert "! b: resnet18 xnor portable: too few runs" in text
+    page = report.markdown(two_runs())
+    assert "## a: resnet18 on digits, input 1x3x32x32, cpu" in page
+    assert "## b: resnet18 on digits, input 1x3x32x32, cpu" in page
+
+
+def test_two_runs_of_a_network_are_six_circles_with_names_that_tell_the_run() -> None:
+    (axes,) = draw(two_runs()).axes
+    assert len(axes.collections) == 6
+    names = {text.get_text().partition(",")[0] for text in axes.texts}
+    assert names == {f"{run}: {scheme}" for run in "ab" for scheme in ("full", "bwn", "xnor")}
+
+
 def test_without_accuracy_there_is_nothing_to_plot(tmp_path: Path) -> None:
     bare = result()
     for row in bare["rows"]:
