@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edgenet.errors import EdgenetError
+from edgenet.tasks.dataset import IMAGES, SEQUENCES
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,17 @@ class Recipe:
         return asdict(self)
 
 
+_RECURRENT_CLIP = 1.0  # gradients through many steps can explode
+
 # By model ("" for the user's own), then by scheme.
 _DEFAULT: dict[str, dict[str, Recipe]] = {
     "": {"full": Recipe(12, 2e-3), "bwn": Recipe(12, 1e-3), "xnor": Recipe(20, 2e-3)},
     "resnet18": {"full": Recipe(6, 2e-3), "bwn": Recipe(4, 1e-3), "xnor": Recipe(9, 2e-3)},
     "lenet5": {"full": Recipe(12, 4e-3), "bwn": Recipe(12, 4e-3), "xnor": Recipe(25, 5e-3)},
     "elman": {
-        "full": Recipe(20, 2e-3, gradient_clip=1.0),
-        "bwn": Recipe(30, 4e-3, gradient_clip=1.0),
-        "xnor": Recipe(30, 4e-3, gradient_clip=1.0),
+        "full": Recipe(20, 2e-3, gradient_clip=_RECURRENT_CLIP),
+        "bwn": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
+        "xnor": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
     },
 }
 _THOROUGH_FACTOR = 4
@@ -56,12 +59,15 @@ def list_recipes() -> list[str]:
     return list(_RECIPES)
 
 
-def get_recipe(name: str, model: str, scheme: str) -> Recipe:
+def get_recipe(name: str, model: str, scheme: str, task: str = IMAGES) -> Recipe:
     """The recipe of that name for a model of the registry (or any other name, for your own) in a scheme.
 
+    `task` is that of your own network: the gradients of one that reads sequences are clipped.
     Raises EdgenetError for a name that is not known.
     """
     if name not in _RECIPES:
         raise EdgenetError(f"unknown recipe {name!r}: use one of {', '.join(_RECIPES)}")
     recipe = _DEFAULT.get(model, _DEFAULT[""])[scheme]
+    if model not in _DEFAULT and task == SEQUENCES:
+        recipe = replace(recipe, gradient_clip=_RECURRENT_CLIP)
     return recipe if name == "default" else replace(recipe, epochs=recipe.epochs * _THOROUGH_FACTOR)

@@ -126,7 +126,7 @@ def train(
         network=network,
         data=dataset,
         calibration=calibration_batch(dataset.train),
-        recipes={scheme: _choose_recipe(recipe, epochs, network.name, scheme) for scheme in SCHEMES},
+        recipes={scheme: _choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES},
         ends=ends,
         seed=seed,
         out=Path(out) if out is not None else Path("runs") / network.name.replace(":", "."),
@@ -159,11 +159,11 @@ def _check_schemes(schemes: Sequence[str]) -> set[str]:
     return set(schemes)
 
 
-def _choose_recipe(recipe: Recipes, epochs: int | None, model: str, scheme: str) -> Recipe:
+def _choose_recipe(recipe: Recipes, epochs: int | None, model: str, scheme: str, task: str) -> Recipe:
     if isinstance(recipe, Mapping):
-        chosen = recipe[scheme] if scheme in recipe else get_recipe("default", model, scheme)
+        chosen = recipe[scheme] if scheme in recipe else get_recipe("default", model, scheme, task)
     else:
-        chosen = recipe if isinstance(recipe, Recipe) else get_recipe(recipe, model, scheme)
+        chosen = recipe if isinstance(recipe, Recipe) else get_recipe(recipe, model, scheme, task)
     if epochs is not None and epochs < 0:
         raise EdgenetError(f"the number of epochs is {epochs}: use 0 or more")
     return chosen if epochs is None else replace(chosen, epochs=epochs)

@@ -1,6 +1,9 @@
 import torch
+from torch import nn
 
+from edgenet.training import train
 from edgenet.training.networks import find_network
+from tests.training.data import make_stripes, tiny
 
 
 def test_thresholds_set_for_a_network_of_the_registry_are_in_its_report():
@@ -10,3 +13,29 @@ def test_thresholds_set_for_a_network_of_the_registry_are_in_its_report():
     assert reasons[first].startswith("one-sided input: thresholds of ")
     channels = int(model.get_submodule(first).threshold.count_nonzero())
     assert reasons[first] == f"one-sided input: thresholds of {channels} channels set to their means"
+
+
+class Reader(nn.Module):
+    """An Elman network of the user's own, over the rows of a digit."""
+
+    input_shape = (28, 28)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.RNN(28, 8, batch_first=True)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+def test_gradients_of_ones_own_recurrent_network_are_clipped(tmp_path):
+    networks = train(Reader, epochs=0, out=tmp_path, on_event=lambda event: None)
+    assert [network.metadata["recipe"]["gradient_clip"] for network in networks] == [1.0, 1.0, 1.0]
+    assert {network.metadata["task"] for network in networks} == {"sequence-classification"}
+
+
+def test_gradients_of_ones_own_network_for_images_are_not_clipped(tmp_path):
+    data = make_stripes(tmp_path / "data")
+    (full,) = train(tiny, ["full"], data, epochs=0, out=tmp_path / "run", on_event=lambda event: None)
+    assert full.metadata["recipe"]["gradient_clip"] == 0.0
