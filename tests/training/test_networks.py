@@ -1,7 +1,8 @@
+import pytest
 import torch
 from torch import nn
 
-from edgenet.training import train
+from edgenet.training import load_checkpoint, save_checkpoint, train
 from edgenet.training.networks import find_network
 from tests.training.data import make_stripes, tiny
 
@@ -39,3 +40,15 @@ def test_gradients_of_ones_own_network_for_images_are_not_clipped(tmp_path):
     data = make_stripes(tmp_path / "data")
     (full,) = train(tiny, ["full"], data, epochs=0, out=tmp_path / "run", on_event=lambda event: None)
     assert full.metadata["recipe"]["gradient_clip"] == 0.0
+
+
+@pytest.mark.parametrize("ending", ["", ".safetensors", ".json"])
+def test_a_dot_in_the_name_of_a_checkpoint_stays(tmp_path, ending):
+    data = make_stripes(tmp_path / "data")
+    (full,) = train(tiny, ["full"], data, epochs=0, out=tmp_path / "run", on_event=lambda event: None)
+    path = save_checkpoint(full.model, full.metadata, tmp_path / f"v1.5{ending}")
+    assert path == tmp_path / "v1.5.safetensors"
+    assert (tmp_path / "v1.5.json").is_file()
+    model, _ = load_checkpoint(tmp_path / f"v1.5{ending}", tiny)
+    x = torch.randn(2, 3, 10, 10)
+    assert torch.equal(model(x), full.model(x))
