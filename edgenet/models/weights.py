@@ -31,7 +31,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise EdgenetError(
-            f"{path} holds more than tensors and would run code when read, so it was refused: save a plain state_dict"
+            f"{path} is no PyTorch weights file, or holds more than tensors and would run code when read, so it was "
+            "refused: save a plain state_dict"
         ) from error
     except Exception as error:  # of a file that is something else torch reads on until anything at all goes wrong
         raise EdgenetError(f"{path} cannot be read as PyTorch weights: {_first_line(error)}") from error
@@ -74,6 +75,7 @@ def load_pretrained(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
         del fitting[name]
     missing = sorted(name for name in own.keys() - state.keys() if not name.endswith("num_batches_tracked"))
     if missing:
-        raise EdgenetError(f"the weights lack {missing[0]!r} and {len(missing) - 1} more: are they of this network?")
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise EdgenetError(f"the weights lack {missing[0]!r}{others}: are they of this network?")
     model.load_state_dict(fitting, strict=False)
     return left_out
