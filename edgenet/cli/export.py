@@ -26,11 +26,12 @@ def export(checkpoint: Path, output: Path | None, model: str | None) -> None:
     need_training()
     see_own_modules()
     from edgenet.training import load_checkpoint
+    from edgenet.training.checkpoints import weights_path
     from edgenet.training.networks import find_network
 
     factory = find_network(model).factory if model else None
     network, metadata = load_checkpoint(checkpoint, factory)
-    path = output or checkpoint.with_suffix(".onnx")
+    path = output or weights_path(checkpoint).with_suffix(".onnx")
     result = export_network(network, metadata, path, samples=checkpoint.with_name("samples.npz"))
     for name, share in result.agreement.items():
         click.echo(f"{name}: same class as torch on {share:.1%} of {result.samples} {result.sample_source} samples")

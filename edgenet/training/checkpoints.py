@@ -21,14 +21,14 @@ _REQUIRED = ("model", "options", "scheme", "ends", "classes", "input_shape", "re
 
 def save_checkpoint(model: nn.Module, metadata: Mapping[str, Any], path: str | Path) -> Path:
     """Write PATH.safetensors with the model's state dict and PATH.json with `metadata`; returns the former's path."""
-    path = _weights_path(path)
+    path = weights_path(path)
     write_tensors(path, model.state_dict())
     # Last, so that a checkpoint with its JSON is a whole one.
     write_json(path.with_suffix(".json"), metadata)
     return path
 
 
-def _weights_path(path: str | Path) -> Path:
+def weights_path(path: str | Path) -> Path:
     """PATH.safetensors; of a name such as `v1.5` the dot is no ending's."""
     path = Path(path)
     stem = path.stem if path.suffix in (".safetensors", ".json") else path.name
@@ -41,7 +41,7 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
     `factory` makes the float network where it isn't one of the registry; the checkpoint names it, but what a file
     names is not imported. Raises EdgenetError where files are missing or damaged, or that factory is.
     """
-    path = _weights_path(path)
+    path = weights_path(path)
     if not path.is_file():
         raise EdgenetError(f"no checkpoint at {path}")
     metadata = read_json(path.with_suffix(".json"))
