@@ -5,6 +5,7 @@ To add one, subclass `Estimator` and pass an object of it wherever an estimator 
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
@@ -13,14 +14,14 @@ from torch import Tensor, nn
 from edgenet.errors import EdgenetError
 
 
-class Estimator:
+class Estimator(ABC):
     """Base of all estimators. q(x) = +1 where x >= 0, else -1; dq/dx := gradient(x)."""
 
     name: ClassVar[str] = ""
 
+    @abstractmethod
     def gradient(self, x: Tensor) -> Tensor:
         """The stand-in for dq/dx at x; same shape as x."""
-        raise NotImplementedError(f"{type(self).__name__} defines no gradient(x)")
 
     def backward(self, grad: Tensor, x: Tensor) -> Tensor:
         """`grad * gradient(x)`. Override only to be faster."""
