@@ -54,8 +54,13 @@ bool fill(Case& test, Random& random, bool awkward) {
 std::vector<float> run(const ConvKernel& kernel, const Case& test, bool xnor, bool threads, bool* intact) {
   GuardedMemory y(static_cast<size_t>(test.outputs()) * sizeof(float));
   GuardedMemory scratch(kernel.scratch_bytes(test.image));
-  const Operands operands = {test.x.data(),    xnor ? test.threshold.data() : nullptr, test.scale.data(),
-                             test.bias.data(), static_cast<float*>(y.get()),           scratch.get()};
+  ConvOperands operands{};
+  operands.x = test.x.data();
+  operands.threshold = xnor ? test.threshold.data() : nullptr;
+  operands.scale = test.scale.data();
+  operands.bias = test.bias.data();
+  operands.y = static_cast<float*>(y.get());
+  operands.scratch = scratch.get();
   kernel.run(test.image, operands, Executor{threads ? run_on_threads : run_in_order, nullptr});
   *intact = y.intact() && scratch.intact();
   const auto* values = static_cast<const float*>(y.get());

@@ -41,8 +41,8 @@ std::vector<float> run(const LinearKernel& kernel, const Case& test, bool xnor, 
   const int64_t count = test.rows * test.outputs;
   GuardedMemory y(static_cast<size_t>(count) * sizeof(float));
   GuardedMemory scratch(kernel.scratch_bytes(test.rows));
-  const Operands operands = {test.x.data(),    xnor ? test.threshold.data() : nullptr, test.scale.data(),
-                             test.bias.data(), static_cast<float*>(y.get()),           scratch.get()};
+  const LinearOperands operands = {test.x.data(),    xnor ? test.threshold.data() : nullptr, test.scale.data(),
+                                   test.bias.data(), static_cast<float*>(y.get()),           scratch.get()};
   kernel.run(test.rows, operands, Executor{threads ? run_on_threads : run_in_order, nullptr});
   *intact = *intact && y.intact() && scratch.intact();
   const auto* values = static_cast<const float*>(y.get());

@@ -20,8 +20,13 @@ struct Case {
 std::vector<float> run(const RecurrenceKernel& kernel, const Case& test, bool xnor, bool threads, bool* intact) {
   GuardedMemory p(test.u.size() * sizeof(float));
   GuardedMemory scratch(kernel.scratch_bytes(test.batch));
-  const RecurrenceOperands operands = {test.u.data(),       xnor ? test.threshold.data() : nullptr, test.scale.data(),
-                                       test.initial.data(), static_cast<float*>(p.get()),           scratch.get()};
+  RecurrenceOperands operands{};
+  operands.u = test.u.data();
+  operands.threshold = xnor ? test.threshold.data() : nullptr;
+  operands.scale = test.scale.data();
+  operands.initial = test.initial.data();
+  operands.y = static_cast<float*>(p.get());
+  operands.scratch = scratch.get();
   kernel.run(test.steps, test.batch, operands, Executor{threads ? run_on_threads : run_in_order, nullptr});
   *intact = *intact && p.intact() && scratch.intact();
   const auto* values = static_cast<const float*>(p.get());

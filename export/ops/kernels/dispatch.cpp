@@ -6,8 +6,12 @@
 #include "kernels/kernels.h"
 #include "kernels/scalar/scalar.h"
 #if defined(__x86_64__)
+#include <cpuid.h>
+
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx512/avx512.h"
+#include "kernels/avx512icl/avx512icl.h"
+#include "kernels/avxvnni/avxvnni.h"
 #endif
 
 namespace edgenet {
@@ -24,55 +28,131 @@ const KernelSet scalar_kernels = {
     scalar::make_bwn_linear,
     scalar::make_xnor_recurrence,
     scalar::make_bwn_recurrence,
+    scalar::make_xnor_lstm,
+    scalar::make_bwn_lstm,
+    scalar::make_xnor_gru,
+    scalar::make_bwn_gru,
+    scalar::make_int8_conv2d,
+    scalar::make_bwn_int8_conv2d,
+    scalar::make_int8_linear,
 };
-
-#if defined(__x86_64__)
-const KernelSet avx2_kernels = {
-    "avx2",
-    avx2::make_xnor_conv2d,
-    avx2::make_bwn_conv2d,
-    avx2::make_xnor_linear,
-    avx2::make_bwn_linear,
-    avx2::make_xnor_recurrence,
-    avx2::make_bwn_recurrence,
-};
-
-const KernelSet avx512_kernels = {
-    "avx512",
-    avx512::make_xnor_conv2d,
-    avx512::make_bwn_conv2d,
-    avx512::make_xnor_linear,
-    avx512::make_bwn_linear,
-    avx512::make_xnor_recurrence,
-    avx512::make_bwn_recurrence,
-};
-#endif
 
 namespace {
 
-struct Candidate {
-  const KernelSet* set;
-  bool (*runs_here)();
-};
-
-// The widest last.
-const Candidate candidates[] = {
-    {&scalar_kernels, [] { return true; }},
 #if defined(__x86_64__)
-    {&avx2_kernels,
-     [] {
-       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
-              __builtin_cpu_supports("popcnt");
-     }},
-    {&avx512_kernels,
-     [] {
-       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-              __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
-              __builtin_cpu_supports("popcnt");
-     }},
+// A set with extensions is called as its family; the family's base has a name of its own where the extensions are
+// there.
+KernelSet avx2_kernels(const char* name) {
+  return {
+      name,
+      avx2::make_xnor_conv2d,
+      avx2::make_bwn_conv2d,
+      avx2::make_xnor_linear,
+      avx2::make_bwn_linear,
+      avx2::make_xnor_recurrence,
+      avx2::make_bwn_recurrence,
+      avx2::make_xnor_lstm,
+      avx2::make_bwn_lstm,
+      avx2::make_xnor_gru,
+      avx2::make_bwn_gru,
+      avx2::make_int8_conv2d,
+      avx2::make_bwn_int8_conv2d,
+      avx2::make_int8_linear,
+  };
+}
+
+KernelSet avxvnni_kernels() {
+  return {
+      "avx2",
+      avx2::make_xnor_conv2d,
+      avx2::make_bwn_conv2d,
+      avx2::make_xnor_linear,
+      avx2::make_bwn_linear,
+      avx2::make_xnor_recurrence,
+      avx2::make_bwn_recurrence,
+      avx2::make_xnor_lstm,
+      avx2::make_bwn_lstm,
+      avx2::make_xnor_gru,
+      avx2::make_bwn_gru,
+      avxvnni::make_int8_conv2d,
+      avxvnni::make_bwn_int8_conv2d,
+      avxvnni::make_int8_linear,
+  };
+}
+
+KernelSet avx512_kernels(const char* name) {
+  return {
+      name,
+      avx512::make_xnor_conv2d,
+      avx512::make_bwn_conv2d,
+      avx512::make_xnor_linear,
+      avx512::make_bwn_linear,
+      avx512::make_xnor_recurrence,
+      avx512::make_bwn_recurrence,
+      avx512::make_xnor_lstm,
+      avx512::make_bwn_lstm,
+      avx512::make_xnor_gru,
+      avx512::make_bwn_gru,
+      avx512::make_int8_conv2d,
+      avx512::make_bwn_int8_conv2d,
+      avx512::make_int8_linear,
+  };
+}
+
+KernelSet avx512icl_kernels() {
+  return {
+      "avx512",
+      avx512::make_xnor_conv2d,
+      avx512::make_bwn_conv2d,
+      avx512icl::make_xnor_linear,
+      avx512::make_bwn_linear,
+      avx512icl::make_xnor_recurrence,
+      avx512::make_bwn_recurrence,
+      avx512icl::make_xnor_lstm,
+      avx512::make_bwn_lstm,
+      avx512icl::make_xnor_gru,
+      avx512::make_bwn_gru,
+      avx512icl::make_int8_conv2d,
+      avx512icl::make_bwn_int8_conv2d,
+      avx512icl::make_int8_linear,
+  };
+}
+
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
+         __builtin_cpu_supports("popcnt");
+}
+
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+bool has_avx512icl() {
+  return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq") &&
+         __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bitalg");
+}
+
+bool has_avxvnni() {
+  // Not every compiler's __builtin_cpu_supports knows it.
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1u << 4) != 0;
+}
 #endif
-};
+
+/// The sets that this CPU runs, the widest last.
+std::vector<KernelSet> make_runnable() {
+  std::vector<KernelSet> sets = {scalar_kernels};
+#if defined(__x86_64__)
+  if (!has_avx2()) return sets;
+  sets.push_back(avx2_kernels(has_avxvnni() ? "avx2-base" : "avx2"));
+  if (has_avxvnni()) sets.push_back(avxvnni_kernels());
+  if (!has_avx512()) return sets;
+  sets.push_back(avx512_kernels(has_avx512icl() ? "avx512-base" : "avx512"));
+  if (has_avx512icl()) sets.push_back(avx512icl_kernels());
+#endif
+  return sets;
+}
 
 std::string names_runnable_here() {
   std::string names;
@@ -83,10 +163,9 @@ std::string names_runnable_here() {
 }  // namespace
 
 std::vector<const KernelSet*> runnable_kernels() {
+  static const std::vector<KernelSet> here = make_runnable();
   std::vector<const KernelSet*> sets;
-  for (const Candidate& candidate : candidates) {
-    if (candidate.runs_here()) sets.push_back(candidate.set);
-  }
+  for (const KernelSet& set : here) sets.push_back(&set);
   return sets;
 }
 

@@ -61,12 +61,13 @@ class ConvNode final : public Node {
     const ConvKernel& kernel = kernel_ != nullptr ? *kernel_ : *made_now;
     float* y = output(context, 0, {image.batch, weights_.out_channels, image.out_height, image.out_width});
     const Scratch memory = scratch(kernel.scratch_bytes(image));
-    const Operands operands = {inputs[0].floats(),
-                               xnor_ ? inputs[1].floats() : nullptr,
-                               inputs[first + 1].floats(),
-                               inputs[first + 2].floats(),
-                               y,
-                               memory.get()};
+    ConvOperands operands{};
+    operands.x = inputs[0].floats();
+    operands.threshold = xnor_ ? inputs[1].floats() : nullptr;
+    operands.scale = inputs[first + 1].floats();
+    operands.bias = inputs[first + 2].floats();
+    operands.y = y;
+    operands.scratch = memory.get();
     kernel.run(image, operands, executor_of(context));
   }
 

@@ -47,12 +47,12 @@ class LinearNode final : public Node {
     const LinearKernel& kernel = kernel_ != nullptr ? *kernel_ : *made_now;
     float* y = output(context, 0, y_shape);
     const Scratch memory = scratch(kernel.scratch_bytes(rows));
-    const Operands operands = {inputs[0].floats(),
-                               xnor_ ? inputs[1].floats() : nullptr,
-                               inputs[first + 1].floats(),
-                               inputs[first + 2].floats(),
-                               y,
-                               memory.get()};
+    const LinearOperands operands = {inputs[0].floats(),
+                                     xnor_ ? inputs[1].floats() : nullptr,
+                                     inputs[first + 1].floats(),
+                                     inputs[first + 2].floats(),
+                                     y,
+                                     memory.get()};
     kernel.run(rows, operands, executor_of(context));
   }
 

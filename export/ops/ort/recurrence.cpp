@@ -49,12 +49,13 @@ class RecurrenceNode final : public Node {
     float* p = output(context, 0, u);
     float* last = output(context, 1, {batch, weights_.outputs});
     const Scratch memory = scratch(kernel.scratch_bytes(batch));
-    const RecurrenceOperands operands = {inputs[0].floats(),
-                                         xnor_ ? inputs[1].floats() : nullptr,
-                                         inputs[first + 1].floats(),
-                                         inputs[first + 2].floats(),
-                                         p,
-                                         memory.get()};
+    RecurrenceOperands operands{};
+    operands.u = inputs[0].floats();
+    operands.threshold = xnor_ ? inputs[1].floats() : nullptr;
+    operands.scale = inputs[first + 1].floats();
+    operands.initial = inputs[first + 2].floats();
+    operands.y = p;
+    operands.scratch = memory.get();
     kernel.run(steps, batch, operands, executor_of(context));
     std::memcpy(last, p + (steps - 1) * state, static_cast<size_t>(state) * sizeof(float));
   }

@@ -2,6 +2,7 @@
 
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx2/simd.h"
+#include "kernels/scalar/scalar.h"
 
 namespace edgenet::avx2 {
 
@@ -12,5 +13,15 @@ std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weig
 std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
   return std::make_unique<x86::BwnRecurrence<Simd>>(weights);
 }
+
+std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
+  return scalar::make_xnor_lstm(weights);
+}
+
+std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) { return scalar::make_bwn_lstm(weights); }
+
+std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) { return scalar::make_xnor_gru(weights); }
+
+std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) { return scalar::make_bwn_gru(weights); }
 
 }  // namespace edgenet::avx2

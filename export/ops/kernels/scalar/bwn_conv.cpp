@@ -16,7 +16,7 @@ class BwnConv2d final : public ConvKernel {
     return static_cast<size_t>(image.batch * w_.out_channels * image.out_width) * sizeof(double);
   }
 
-  void run(const Image& image, const Operands& operands, const Executor& executor) const override {
+  void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
     auto* sums = static_cast<double*>(operands.scratch);
     parallel_for(executor, image.batch * w_.out_channels, [&](int64_t plane) {
       const int64_t o = plane % w_.out_channels;

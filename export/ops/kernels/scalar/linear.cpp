@@ -22,7 +22,7 @@ class XnorLinear final : public LinearKernel {
     return static_cast<size_t>(rows * row_words_) * sizeof(uint64_t);
   }
 
-  void run(int64_t rows, const Operands& operands, const Executor& executor) const override {
+  void run(int64_t rows, const LinearOperands& operands, const Executor& executor) const override {
     auto* signs = static_cast<uint64_t*>(operands.scratch);
     parallel_for(executor, rows, [&](int64_t row) {
       binarize_row(operands.x + row * inputs_, operands.threshold, inputs_, signs + row * row_words_);
@@ -48,7 +48,7 @@ class BwnLinear final : public LinearKernel {
 
   size_t scratch_bytes(int64_t) const override { return 0; }
 
-  void run(int64_t rows, const Operands& operands, const Executor& executor) const override {
+  void run(int64_t rows, const LinearOperands& operands, const Executor& executor) const override {
     parallel_chunks(executor, w_.outputs, kOutputsPerTask, [&](int64_t begin, int64_t end) {
       for (int64_t row = 0; row < rows; ++row) {
         const float* x = operands.x + row * w_.inputs;

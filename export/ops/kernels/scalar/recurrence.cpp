@@ -16,19 +16,19 @@ class Recurrence final : public RecurrenceKernel {
 
   void run(int64_t steps, int64_t batch, const RecurrenceOperands& operands, const Executor& executor) const override {
     for (int64_t step = 0; step < steps; ++step) {
-      const float* previous = step == 0 ? operands.initial : operands.p + (step - 1) * batch * size_;
+      const float* previous = step == 0 ? operands.initial : operands.y + (step - 1) * batch * size_;
       for (int64_t row = 0; row < batch; ++row) run_row(step * batch + row, previous + row * size_, operands, executor);
     }
   }
 
  private:
   void run_row(int64_t row, const float* previous, const RecurrenceOperands& operands, const Executor& executor) const {
-    Operands step{};
+    LinearOperands step{};
     step.x = previous;
     step.threshold = operands.threshold;
     step.scale = operands.scale;
     step.bias = operands.u + row * size_;
-    step.y = operands.p + row * size_;
+    step.y = operands.y + row * size_;
     step.scratch = operands.scratch;
     if (operands.threshold == nullptr) {
       auto* activation = static_cast<float*>(operands.scratch) + linear_->scratch_bytes(1) / sizeof(float);

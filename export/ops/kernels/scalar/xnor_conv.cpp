@@ -30,7 +30,7 @@ class XnorConv2d final : public ConvKernel {
     return static_cast<size_t>(image.batch * w_.group * image.height * image.width * pixel_words_) * sizeof(uint64_t);
   }
 
-  void run(const Image& image, const Operands& operands, const Executor& executor) const override {
+  void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
     auto* pixels = static_cast<uint64_t*>(operands.scratch);
     parallel_for(executor, image.batch * w_.group,
                  [&](int64_t plane) { binarize_group(image, operands, plane, pixels); });
@@ -39,7 +39,7 @@ class XnorConv2d final : public ConvKernel {
   }
 
  private:
-  void binarize_group(const Image& image, const Operands& operands, int64_t plane, uint64_t* pixels) const {
+  void binarize_group(const Image& image, const ConvOperands& operands, int64_t plane, uint64_t* pixels) const {
     const int64_t area = image.height * image.width;
     const int64_t first_channel = plane % w_.group * w_.group_channels;
     const float* x = operands.x + plane * w_.group_channels * area;
@@ -53,7 +53,7 @@ class XnorConv2d final : public ConvKernel {
     }
   }
 
-  void convolve_plane(const Image& image, const Operands& operands, int64_t plane, const uint64_t* pixels) const {
+  void convolve_plane(const Image& image, const ConvOperands& operands, int64_t plane, const uint64_t* pixels) const {
     const int64_t o = plane % w_.out_channels;
     const int64_t group = plane / w_.out_channels * w_.group + o / (w_.out_channels / w_.group);
     const uint64_t* signs = pixels + group * image.height * image.width * pixel_words_;
@@ -92,7 +92,7 @@ size_t xnor_conv2d_scratch_bytes(const ConvWeights& weights, const Image& image)
   return XnorConv2d(weights).scratch_bytes(image);
 }
 
-void run_xnor_conv2d(const ConvWeights& weights, const Image& image, const Operands& operands,
+void run_xnor_conv2d(const ConvWeights& weights, const Image& image, const ConvOperands& operands,
                      const Executor& executor) {
   XnorConv2d(weights).run(image, operands, executor);
 }

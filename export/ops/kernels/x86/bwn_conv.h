@@ -36,7 +36,7 @@ class BwnConv2d final : public ConvKernel {
     return static_cast<size_t>(plan.row_floats + plan.ring_floats() + plan.workers * worker_floats()) * sizeof(float);
   }
 
-  void run(const Image& image, const Operands& operands, const Executor& executor) const override {
+  void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
     const Plan plan = make_plan(image);
     auto* scratch = static_cast<float*>(operands.scratch);
     std::memset(scratch, 0, static_cast<size_t>(plan.row_floats) * sizeof(float));
@@ -65,7 +65,7 @@ class BwnConv2d final : public ConvKernel {
   struct Call {
     const Plan& plan;
     const Image& image;
-    const Operands& operands;
+    const ConvOperands& operands;
     const Executor& executor;
     float *zeros, *tables, *workers;
 

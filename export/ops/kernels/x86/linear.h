@@ -32,7 +32,7 @@ class XnorLinear final : public LinearKernel {
 
   size_t scratch_bytes(int64_t rows) const override { return static_cast<size_t>(rows * rows_.sign_bytes()); }
 
-  void run(int64_t rows, const Operands& operands, const Executor& executor) const override {
+  void run(int64_t rows, const LinearOperands& operands, const Executor& executor) const override {
     auto* signs = static_cast<uint8_t*>(operands.scratch);
     for (int64_t row = 0; row < rows; ++row) {
       rows_.pack(operands.x + row * w_.inputs, operands.threshold, signs + row * rows_.sign_bytes());
@@ -59,7 +59,7 @@ class BwnLinear final : public LinearKernel {
   }
 
   /// A few rows at a time, so that tables take no more than that.
-  void run(int64_t rows, const Operands& operands, const Executor& executor) const override {
+  void run(int64_t rows, const LinearOperands& operands, const Executor& executor) const override {
     auto* tables = static_cast<float*>(operands.scratch);
     for (int64_t first = 0; first < rows; first += Simd::kPositions) {
       const int count = static_cast<int>(smaller(Simd::kPositions, rows - first));

@@ -25,8 +25,8 @@ void for_each_step(int64_t steps, int64_t batch, int64_t size, int64_t group, in
       const float* previous = operands.initial + first * size;
       for (int64_t t = 0; t < steps; ++t) {
         const int64_t offset = (t * batch + first) * size;
-        step(first, smaller(group, end - first), RecurrenceStep{previous, operands.u + offset, operands.p + offset});
-        previous = operands.p + offset;
+        step(first, smaller(group, end - first), RecurrenceStep{previous, operands.u + offset, operands.y + offset});
+        previous = operands.y + offset;
       }
     }
   });

@@ -29,7 +29,7 @@ class XnorConv2d final : public ConvKernel {
     return static_cast<size_t>(plan_scratch(layout, image.batch * w_.group).bytes);
   }
 
-  void run(const Image& image, const Operands& operands, const Executor& executor) const override {
+  void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
     const XnorLayout layout(w_, image);
     if (!fits(layout)) return scalar::run_xnor_conv2d(w_, image, operands, executor);
     const int64_t units = image.batch * w_.group;
@@ -83,7 +83,7 @@ class XnorConv2d final : public ConvKernel {
 
   struct Call {
     const XnorLayout& layout;
-    const Operands& operands;
+    const ConvOperands& operands;
     ScratchPlan plan;
 
     uint8_t* at(int64_t offset) const { return static_cast<uint8_t*>(operands.scratch) + offset; }

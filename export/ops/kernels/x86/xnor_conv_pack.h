@@ -85,7 +85,7 @@ void pad_plane(const XnorLayout& layout, const XnorPlane& plane, uint8_t* to) {
 
 /// Binarises the 4 channels of a quad of one unit (a group of an image) and lays them out in planes.
 template <class Isa>
-void pack_quad(const XnorLayout& layout, const XnorPlane* planes, const ConvWeights& w, const Operands& operands,
+void pack_quad(const XnorLayout& layout, const XnorPlane* planes, const ConvWeights& w, const ConvOperands& operands,
                int64_t unit, int64_t quad, uint8_t* quad_signs) {
   alignas(64) uint8_t signs[kPieceBytes + 2 * kLayoutSlack];
   const int64_t height = layout.vertical.size;

@@ -1,0 +1,15 @@
+// What the extensions of Ice Lake and Zen 4 (VNNI, VPOPCNTDQ, VBMI, BITALG) make faster than kernels/avx512/.
+#pragma once
+#include "kernels/kernels.h"
+
+namespace edgenet::avx512icl {
+
+std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights);
+std::unique_ptr<ConvKernel> make_int8_conv2d(const ConvWeights& weights);
+std::unique_ptr<ConvKernel> make_bwn_int8_conv2d(const ConvWeights& weights);
+std::unique_ptr<LinearKernel> make_int8_linear(const LinearWeights& weights);
+
+}  // namespace edgenet::avx512icl
