@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from edgenet.errors import EdgenetError
 from edgenet.exporter.functions import OPSET, attach_functions
 from edgenet.exporter.metadata import describe
-from edgenet.exporter.packed import pack_layers
 from edgenet.exporter.passes import apply_passes
+from edgenet.exporter.replacement import pack_layers
 from edgenet.exporter.translation import Signature, signature, translate
 from edgenet.exporter.verification import verify
 from edgenet.files import write_whole

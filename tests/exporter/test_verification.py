@@ -11,8 +11,8 @@ from onnx import numpy_helper
 from edgenet.errors import EdgenetError
 from edgenet.exporter import verify
 from edgenet.exporter.metadata import describe
-from edgenet.exporter.packed import pack_layers
 from edgenet.exporter.pipeline import to_onnx
+from edgenet.exporter.replacement import pack_layers
 from edgenet.exporter.translation import signature
 from tests.exporter.networks import Classifier, binarized
 

@@ -1,0 +1,34 @@
+"""pack_layers(): put packed modules in the place of the layers that have one."""
+
+from torch import nn
+
+from edgenet.exporter.packed import PackedConv2d, PackedLinear
+from edgenet.exporter.packed_recurrent import PackedRNN, StandardRNN
+from edgenet.nn import BinaryConv2d, BinaryLinear, BinaryRNN
+
+
+def pack_layers(model: nn.Module) -> nn.Module:
+    """Replace, in place, every binary layer and Elman layer by its packed module; returns the model's new root."""
+    return _pack(model, {}).eval()
+
+
+def _pack(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
+    if module not in done:
+        done[module] = _packed(module) or module
+        if done[module] is module:
+            for key, child in module._modules.items():
+                if child is not None:
+                    module._modules[key] = _pack(child, done)
+    return done[module]
+
+
+def _packed(module: nn.Module) -> nn.Module | None:
+    if isinstance(module, BinaryConv2d):
+        return PackedConv2d(module)
+    if isinstance(module, BinaryLinear):
+        return PackedLinear.of(module)
+    if isinstance(module, BinaryRNN):
+        return PackedRNN(module)
+    if type(module) is nn.RNN:
+        return StandardRNN(module)
+    return None
