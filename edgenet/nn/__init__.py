@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     )
     from edgenet.nn.layers import BinaryConv2d, BinaryLayer, BinaryLinear
     from edgenet.nn.packing import pack_bits, unpack_bits
-    from edgenet.nn.recurrent import BinaryRNN, BinaryRNNLayer, RecurrentParameters
+    from edgenet.nn.recurrent import BinaryGRU, BinaryLSTM, BinaryRNN
+    from edgenet.nn.recurrent_layer import BinaryRNNLayer, RecurrentParameters
 
 _MODULES = {
     "binarization": ("BinarizationReport", "LayerRow", "binarize"),
@@ -50,7 +51,8 @@ _MODULES = {
     "latent": ("StarvedChannels", "clip_after_step", "clip_latent_weights", "latent_signs", "starved_channels"),
     "layers": ("BinaryConv2d", "BinaryLayer", "BinaryLinear"),
     "packing": ("pack_bits", "unpack_bits"),
-    "recurrent": ("BinaryRNN", "BinaryRNNLayer", "RecurrentParameters"),
+    "recurrent": ("BinaryGRU", "BinaryLSTM", "BinaryRNN"),
+    "recurrent_layer": ("BinaryRNNLayer", "RecurrentParameters"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -58,6 +60,8 @@ __all__ = [
     "ApproxSign",
     "BinarizationReport",
     "BinaryConv2d",
+    "BinaryGRU",
+    "BinaryLSTM",
     "BinaryLayer",
     "BinaryLinear",
     "BinaryRNN",

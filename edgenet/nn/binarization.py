@@ -13,9 +13,10 @@ from edgenet.errors import EdgenetError
 from edgenet.nn.calibration import BinarizationWarning, calibrate
 from edgenet.nn.estimators import Estimator
 from edgenet.nn.layers import BINARY_SCHEMES, BinaryConv2d, BinaryLayer, BinaryLinear
-from edgenet.nn.recurrent import BinaryRNN
+from edgenet.nn.recurrent import BINARY_VERSIONS
 
 ENDS = ("fp32", "binary")
+_WITH_BINARY_VERSION = (nn.Conv2d, nn.Linear, *BINARY_VERSIONS)
 FilterFunction = Callable[[nn.Module, str], bool]
 _SHORTCUT_NAMES = ("downsample", "shortcut", "skip", "projection", "residual")
 _THRESHOLDS_SET = "one-sided input: thresholds"
@@ -102,7 +103,7 @@ def binarize(
     estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste", scale: str = "mean",
     threshold: bool = True,
 ) -> BinarizationReport:  # fmt: skip
-    """Replace the convolutions, linear layers and Elman networks of `model` by binary ones, in place.
+    """Replace the convolutions, linear layers and recurrent networks of `model` by binary ones, in place.
 
     scheme
         "bwn": 1-bit weights; "xnor": 1-bit weights and activations.
@@ -119,8 +120,8 @@ def binarize(
     estimator, weight_estimator, scale, threshold
         As in `BinaryConv2d`.
 
-    The layers' parameters stay the same objects and become the latent weights (those of `nn.RNN` are copied). The
-    report is also left on the model as `model.binarization_report`. In your own training loop call
+    The layers' parameters stay the same objects and become the latent weights (recurrent networks are copied). The report
+    is also left on the model as `model.binarization_report`. In your own training loop call
     `clip_latent_weights(model)` after each step, or once `clip_after_step(optimizer, model)`.
 
     Kept, with the reason in the report: depthwise convolutions, padding other than zeros, subclasses, shared or
@@ -194,11 +195,11 @@ def _reason_to_keep(
 ) -> str:
     if isinstance(layer, BinaryLayer):
         return "binary already"
-    if type(layer) not in (nn.Conv2d, nn.Linear, nn.RNN):
-        base = next((kind for kind in (nn.Conv2d, nn.Linear, nn.RNN) if isinstance(layer, kind)), None)
+    if type(layer) not in _WITH_BINARY_VERSION:
+        base = next((kind for kind in _WITH_BINARY_VERSION if isinstance(layer, kind)), None)
         kind = type(layer).__name__
         return f"{kind} is a subclass of {base.__name__} with a life of its own" if base else f"no binary {kind}"
-    if not isinstance(layer, nn.RNN) and "weight" not in layer._parameters:
+    if not isinstance(layer, nn.RNNBase) and "weight" not in layer._parameters:
         return "its weight is computed from other parameters"
     parent = model.get_submodule(name.rpartition(".")[0])
     if isinstance(parent, nn.TransformerEncoderLayer | nn.MultiheadAttention):
@@ -212,8 +213,12 @@ def _reason_to_keep(
             return f"padding mode {layer.padding_mode!r}: binary convolutions pad with zeros"
         if 1 < layer.in_channels == layer.groups:
             return "depthwise convolution: too few weights an output to be worth a bit"
-    if isinstance(layer, nn.RNN) and (layer.nonlinearity != "tanh" or layer.bidirectional):
-        return "only one-directional Elman networks with tanh have a binary version"
+    if isinstance(layer, nn.RNNBase) and layer.bidirectional:
+        return f"{type(layer).__name__} in both directions: binary recurrent networks read in one"
+    if isinstance(layer, nn.RNNBase) and layer.proj_size:
+        return f"{type(layer).__name__} with projections (proj_size) has no binary version"
+    if isinstance(layer, nn.RNN) and layer.nonlinearity != "tanh":
+        return f"RNN with {layer.nonlinearity}: binary Elman networks have tanh"
     if filter_fn is not None and not filter_fn(layer, name):
         return "filter_fn"
     return ""
@@ -230,7 +235,7 @@ def _keep(name: str, layer: nn.Module, reason: str) -> list[LayerRow]:
 
 
 def _replace(model: nn.Module, name: str, layer: nn.Module, role: str, plan: _Plan) -> list[LayerRow]:
-    if isinstance(layer, nn.RNN):
+    if isinstance(layer, nn.RNNBase):
         return _replace_rnn(model, name, layer, role, plan)
     if role and plan.ends == "fp32":
         return _keep(name, layer, role)
@@ -245,19 +250,19 @@ def _replace(model: nn.Module, name: str, layer: nn.Module, role: str, plan: _Pl
     return [LayerRow(name, type(layer).__name__, "binarized", scheme, role, _count(layer))]
 
 
-def _replace_rnn(model: nn.Module, name: str, rnn: nn.RNN, role: str, plan: _Plan) -> list[LayerRow]:
+def _replace_rnn(model: nn.Module, name: str, rnn: nn.RNNBase, role: str, plan: _Plan) -> list[LayerRow]:
     input_scheme = plan.scheme
     if role == "first layer":
         input_scheme = "full" if plan.ends == "fp32" else "bwn"
-    binary = BinaryRNN.from_float(rnn, scheme=plan.scheme, input_scheme=input_scheme, **plan.options)
+    binary = BINARY_VERSIONS[type(rnn)].from_float(rnn, scheme=plan.scheme, input_scheme=input_scheme, **plan.options)
     _swap(model, rnn, binary)
-    rows = []
+    kind, rows = type(rnn).__name__, []
     for index, layer in enumerate(binary.rows()):
         reason = role if role == "first layer" and index == 0 else ""
         action = "kept" if layer.input_scheme == "full" else "binarized"
         path = f"{name}.layers.{index}"
-        rows.append(LayerRow(f"{path}.input", "RNN", action, layer.input_scheme, reason, layer.input.weight.numel()))
-        rows.append(LayerRow(f"{path}.hidden", "RNN", "binarized", layer.scheme, "", layer.hidden.weight.numel()))
+        rows.append(LayerRow(f"{path}.input", kind, action, layer.input_scheme, reason, layer.input.weight.numel()))
+        rows.append(LayerRow(f"{path}.hidden", kind, "binarized", layer.scheme, "", layer.hidden.weight.numel()))
     return rows
 
 

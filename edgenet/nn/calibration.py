@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from edgenet.errors import EdgenetError
 from edgenet.nn.layers import BinaryConv2d, BinaryLayer
-from edgenet.nn.recurrent import RunningNorm
+from edgenet.nn.running_norm import RunningNorm
 
 # An input whose sign is the same this often carries next to nothing: what ReLU hands on is +1 always.
 ONE_SIDED_SHARE = 0.95

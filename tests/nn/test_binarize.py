@@ -135,13 +135,19 @@ def test_filter_keeps_layers_and_is_named_as_the_reason():
     assert as_rows(report)["8"] == ("kept", "full", "filter_fn")
 
 
+class OwnLSTM(nn.LSTM):
+    """A layer of the user's own."""
+
+
 def test_layers_without_a_binary_version_are_named():
     class Attention(nn.Module):
         def __init__(self):
             super().__init__()
             self.embedding = nn.Embedding(10, 8)
             self.encoder = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-            self.lstm = nn.LSTM(8, 8, batch_first=True)
+            self.gru = nn.GRU(8, 8, bidirectional=True, batch_first=True)
+            self.lstm = nn.LSTM(16, 12, proj_size=8, batch_first=True)
+            self.own_lstm = OwnLSTM(8, 8, batch_first=True)
             self.relu_rnn = nn.RNN(8, 8, nonlinearity="relu", batch_first=True)
             self.tied = nn.Linear(8, 10)
             self.tied.weight = self.embedding.weight
@@ -149,7 +155,8 @@ def test_layers_without_a_binary_version_are_named():
             self.head = nn.Linear(6, 2)
 
         def forward(self, x):
-            x = self.relu_rnn(self.lstm(self.encoder(self.embedding(x)))[0])[0]
+            x = self.lstm(self.gru(self.encoder(self.embedding(x)))[0])[0]
+            x = self.relu_rnn(self.own_lstm(x)[0])[0]
             return self.head(self.normed(self.tied(x[:, -1])))
 
     with pytest.warns(BinarizationWarning, match="nothing"):
@@ -160,19 +167,22 @@ def test_layers_without_a_binary_version_are_named():
         "encoder.self_attn.out_proj": "NonDynamicallyQuantizableLinear is a subclass of Linear with a life of its own",
         "encoder.linear1": "TransformerEncoderLayer reads its weights past the layer",
         "encoder.linear2": "TransformerEncoderLayer reads its weights past the layer",
-        "lstm": "no binary LSTM",
-        "relu_rnn": "only one-directional Elman networks with tanh have a binary version",
+        "gru": "GRU in both directions: binary recurrent networks read in one",
+        "lstm": "LSTM with projections (proj_size) has no binary version",
+        "own_lstm": "OwnLSTM is a subclass of LSTM with a life of its own",
+        "relu_rnn": "RNN with relu: binary Elman networks have tanh",
         "tied": "shares its weights with embedding",
         "normed": "ParametrizedLinear is a subclass of Linear with a life of its own",
         "head": "last layer",
     }
 
 
-def test_an_elman_network_is_replaced_whole_and_reported_half_by_half():
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_recurrent_network_is_replaced_whole_and_reported_half_by_half(kind):
     class Reader(nn.Module):
         def __init__(self):
             super().__init__()
-            self.rnn = nn.RNN(5, 8, 2, batch_first=True)
+            self.rnn = kind(5, 8, 2, batch_first=True)
             self.head = nn.Linear(8, 3)
 
         def forward(self, x):
@@ -181,7 +191,9 @@ def test_an_elman_network_is_replaced_whole_and_reported_half_by_half():
     batch = torch.randn(16, 6, 5)
     for ends, first in (("fp32", ("kept", "full", "first layer")), ("binary", ("binarized", "bwn", "first layer"))):
         model = Reader()
-        rows = as_rows(enn.binarize(model, "xnor", ends=ends, calibration=batch))
+        report = enn.binarize(model, "xnor", ends=ends, calibration=batch)
+        rows = as_rows(report)
+        assert {row.kind for row in report} == {kind.__name__, "Linear"}
         assert rows["rnn.layers.0.input"] == first
         assert rows["rnn.layers.0.hidden"] == rows["rnn.layers.1.hidden"] == ("binarized", "xnor", "")
         assert model(batch).shape == (16, 3)

@@ -1,0 +1,157 @@
+"""One recurrent layer with 1-bit weights, normalised so that it trains, and affine at inference so that it exports."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edgenet.nn.layers import BinaryLinear
+from edgenet.nn.recurrent_cells import Cell, ElmanCell, State
+from edgenet.nn.running_norm import RunningNorm
+
+
+@dataclass(frozen=True)
+class RecurrentParameters:
+    """One layer at inference, normalisation folded; H hidden features, I inputs, G = gates * H.
+
+    `u = input_scale * (input_weight @ x) + input_bias`, with sign(x >= input_threshold) for x where that is given.
+    The product of the hidden half is `d = hidden_scale * (hidden_weight @ s)` with s = sign(state >= hidden_threshold)
+    for scheme "xnor"; for "bwn" s is tanh(state) in an Elman layer and the state itself in others. How d and u make
+    the next state is the cell's business, see `export/SPEC.md`.
+    """
+
+    scheme: str
+    input_scheme: str  # "full": input_weight is float; "bwn", "xnor": it is +1 and -1
+    input_weight: Tensor  # [G, I]
+    input_scale: Tensor  # [G]
+    input_bias: Tensor  # [G]
+    input_threshold: Tensor | None  # [I]; None unless input_scheme is "xnor"
+    hidden_weight: Tensor  # [G, H] of +1 and -1
+    hidden_scale: Tensor  # [G]
+    hidden_threshold: Tensor | None  # [H]; None unless scheme is "xnor"
+    hidden_bias: Tensor | None = None  # [H], of a GRU's candidate; None for other cells
+
+
+class BinaryRNNLayer(nn.Module):
+    """One layer: `a[t] = norm_x(W_x x[t]) + norm_h(W_h s[t-1])`, from which the cell makes its next state.
+
+    An Elman layer unless another cell is given. s is the cell's output with 1-bit weights (`bwn`) and
+    sign(state >= threshold) with 1-bit activations as well (`xnor`). norm_x is batch normalisation over samples and
+    steps, its bias the layer's; norm_h is `RunningNorm`. Without them binary recurrent networks do not train (Ott et
+    al. 2016, arXiv:1608.06902; Ardakani et al. 2019, arXiv:1809.11086; Hou et al. 2019, "Normalization helps training
+    of quantized LSTM").
+    """
+
+    hidden_bias: nn.Parameter | None
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, scheme: str, input_scheme: str, cell: type[Cell] = ElmanCell,
+        gain: float = 1.0, **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.scheme, self.input_scheme, self.cell = scheme, input_scheme, cell(scheme)
+        outputs = hidden_size * len(cell.initial_bias)
+        self.input: nn.Linear
+        if input_scheme == "full":
+            self.input = nn.Linear(input_size, outputs, bias=False)
+        else:
+            self.input = BinaryLinear(input_size, outputs, bias=False, scheme=input_scheme, **options)
+        self.hidden = BinaryLinear(hidden_size, outputs, bias=False, scheme=scheme, **options)
+        self.input_norm = nn.BatchNorm1d(outputs)
+        self.hidden_norm = RunningNorm(outputs, gain)
+        self.hidden_bias = nn.Parameter(torch.zeros(hidden_size)) if cell.has_hidden_bias else None
+        with torch.no_grad():
+            self.input_norm.bias.copy_(torch.tensor(cell.initial_bias).repeat_interleave(hidden_size))
+
+    @torch.no_grad()
+    def adopt(self, rnn: nn.RNNBase, index: int) -> None:
+        """Copy weights and biases of layer `index` of a float network of the same cell."""
+        for half, name in ((self.input, "ih"), (self.hidden, "hh")):
+            half.load_state_dict({"weight": getattr(rnn, f"weight_{name}_l{index}")}, strict=False)
+        if rnn.bias:
+            into_input, hidden_bias = self._split(getattr(rnn, f"bias_hh_l{index}"))
+            self.input_norm.bias.copy_(getattr(rnn, f"bias_ih_l{index}") + into_input)
+            if self.hidden_bias is not None and hidden_bias is not None:
+                self.hidden_bias.copy_(hidden_bias)
+
+    def forward(self, x: Tensor, initial: State) -> tuple[Tensor, State]:
+        """x [T, N, I], initial state of tensors [N, H] -> the state's first tensor [T, N, H], and the final state."""
+        states, final = (self._train_forward if self.input_norm.training else self._infer)(x, initial)
+        if self.hidden_norm.training:
+            self._follow(states, initial[0])
+        return states, final
+
+    def _train_forward(self, x: Tensor, initial: State) -> tuple[Tensor, State]:
+        scale, offset = self.hidden_norm.affine()
+        weight = (self.hidden.scaled_weight() * scale.unsqueeze(1)).t()
+        into_input, hidden_bias = self._split(offset)
+        u = self.input_norm(self.input(x).flatten(0, 1)).add(into_input).unflatten(0, x.shape[:2])
+        return self._recur(u, self._with_bias(hidden_bias), initial, lambda s, addend: torch.addmm(addend, s, weight))
+
+    def _infer(self, x: Tensor, initial: State) -> tuple[Tensor, State]:
+        p = self.inference_parameters()
+        if isinstance(self.input, BinaryLinear):
+            x = self.input.binary_input(x, p.input_threshold)
+        u = F.linear(x, p.input_weight) * p.input_scale + p.input_bias
+        return self._recur(
+            u, p.hidden_bias, initial, lambda s, addend: F.linear(s, p.hidden_weight) * p.hidden_scale + addend
+        )
+
+    def _recur(
+        self, u: Tensor, hidden_bias: Tensor | None, state: State, affine: Callable[[Tensor, Tensor], Tensor]
+    ) -> tuple[Tensor, State]:
+        states = []
+        for u_t, addend in zip(u.unbind(0), self.cell.addend(u, hidden_bias).unbind(0), strict=True):
+            state = self.cell.step(affine(self._activation(state[0]), addend), u_t, state)
+            states.append(state[0])
+        return torch.stack(states), state
+
+    def _activation(self, state: Tensor) -> Tensor:
+        if self.scheme == "xnor":
+            return self.hidden.binary_input(state, self.hidden.threshold)
+        return self.cell.output(state)
+
+    @torch.no_grad()
+    def _follow(self, states: Tensor, initial: Tensor) -> None:
+        # The first step comes from zeros, as no later one does; it would bias the statistics.
+        before = states[:-1] if states.shape[0] > 1 else initial.unsqueeze(0)
+        self.hidden_norm.follow(F.linear(self._activation(before), self.hidden.scaled_weight()).flatten(0, 1))
+
+    def _split(self, offset: Tensor) -> tuple[Tensor, Tensor | None]:
+        """An offset of the hidden half: what of it can move to the input half, and what cannot."""
+        if self.hidden_bias is None:
+            return offset, None
+        hidden_size = len(self.hidden_bias)
+        return F.pad(offset[:-hidden_size], (0, hidden_size)), offset[-hidden_size:]
+
+    def _with_bias(self, offset: Tensor | None) -> Tensor | None:
+        return None if offset is None or self.hidden_bias is None else offset + self.hidden_bias
+
+    def inference_parameters(self) -> RecurrentParameters:
+        """The layer as inference computes it, both normalisations folded; differentiable."""
+        norm = self.input_norm
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        input_scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        hidden_scale, offset = self.hidden_norm.affine()
+        into_input, hidden_bias = self._split(offset)
+        input_bias = norm.bias - norm.running_mean * input_scale + into_input
+        input_weight, input_threshold = self.input.weight, None
+        if isinstance(self.input, BinaryLinear):
+            input_weight, input_threshold = self.input.binary_weight(), self.input.threshold
+            input_scale = input_scale * self.input.scaling_factor()
+        return RecurrentParameters(
+            scheme=self.scheme,
+            input_scheme=self.input_scheme,
+            input_weight=input_weight,
+            input_scale=input_scale,
+            input_bias=input_bias,
+            input_threshold=input_threshold,
+            hidden_weight=self.hidden.binary_weight(),
+            hidden_scale=hidden_scale * self.hidden.scaling_factor(),
+            hidden_threshold=self.hidden.threshold,
+            hidden_bias=self._with_bias(hidden_bias),
+        )
