@@ -1,4 +1,4 @@
-"""One-node models of the six operators, for the tests beside this file."""
+"""One-node models of the operators, for the tests beside this file."""
 
 import numpy as np
 import onnx
@@ -13,18 +13,19 @@ LEVELS = {
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
+_DATA = ("initial", "initial_cell", "residual")
 
 
 def model(operator, inputs, outputs, attributes, opset=OPSET):
-    """A model of one operator; `inputs` maps names to arrays, of which the first is fed and the others are stored;
-    `outputs` maps names to ranks.
-
-    An input named `initial` is fed too.
+    """A model of one operator; `inputs` maps names to arrays, of which data is fed and the others are stored; `outputs`
+    maps names to ranks.
     """
-    fed = [name for index, name in enumerate(inputs) if index == 0 or name == "initial"]
+    fed = [name for index, name in enumerate(inputs) if index == 0 or name in _DATA]
     node = helper.make_node(operator, list(inputs), list(outputs), operator, domain=DOMAIN, **attributes)
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, inputs[name].shape) for name in fed]
-    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank) for name, rank in outputs.items()]
+    kinds = {name: helper.np_dtype_to_tensor_dtype(inputs[name].dtype) for name in fed}
+    values = [helper.make_tensor_value_info(name, kinds[name], inputs[name].shape) for name in fed]
+    result = TensorProto.UINT8 if operator.endswith("ToSigns") or operator == "SignMaxPool2d" else TensorProto.FLOAT
+    results = [helper.make_tensor_value_info(name, result, [None] * rank) for name, rank in outputs.items()]
     stored = [numpy_helper.from_array(array, name) for name, array in inputs.items() if name not in fed]
     graph = helper.make_graph([node], "operator", values, results, stored)
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid(DOMAIN, OPERATOR_SET)]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from edgenet.exporter.functions import FUNCTIONS, OPSET, attach_functions
+from edgenet.exporter.functions import FUNCTIONS, OPERATOR_SET, OPSET, attach_functions
 from tests import reference
 from tests.exporter.operators import LEVELS, binary, model, random_case, run
 from tests.reference import pack
@@ -25,9 +25,9 @@ def assert_within_rounding(found, expected, magnitude):
 
 
 @st.composite
-def convolutions(draw):
+def convolutions(draw, most_channels=5, most_outputs=4):
     group = draw(st.sampled_from([1, 1, 2, 3]))
-    channels, outputs = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    channels, outputs = draw(st.integers(1, most_channels)), draw(st.integers(1, most_outputs))
     height, width = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     dilations = [draw(st.integers(1, 2)), draw(st.integers(1, 2))]
     pads = [draw(st.integers(0, 2)) for _ in range(4)]
@@ -190,7 +190,7 @@ def test_only_bodies_in_use_are_attached_also_for_nodes_in_inner_graphs():
     attach_functions(made)
     attach_functions(made)
     assert [function.name for function in made.functions] == ["BwnLinear"]
-    assert [(entry.domain, entry.version) for entry in made.opset_import] == [("", 18), ("edgenet", 1)]
+    assert [(entry.domain, entry.version) for entry in made.opset_import] == [("", 18), ("edgenet", OPERATOR_SET)]
 
 
 def test_a_model_without_binary_layers_gets_no_function_and_no_domain():

@@ -4,23 +4,49 @@ A file that uses an operator carries its body as a model-local function of the s
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from onnx import FunctionProto, ModelProto, NodeProto
 
-from edgenet.exporter.functions.convolution import bwn_conv2d, xnor_conv2d
-from edgenet.exporter.functions.linear import bwn_linear, xnor_linear
+from edgenet.exporter.functions.convolution import (
+    bwn_conv2d,
+    bwn_conv2d_int8,
+    int8_conv2d,
+    int8_conv2d_relu,
+    xnor_conv2d,
+)
+from edgenet.exporter.functions.forms import OPERATORS as XNOR_CONVOLUTIONS
+from edgenet.exporter.functions.forms import ConvolutionForm
+from edgenet.exporter.functions.gates import bwn_gru, bwn_lstm, xnor_gru, xnor_lstm
+from edgenet.exporter.functions.linear import bwn_linear, int8_linear, xnor_linear
 from edgenet.exporter.functions.nodes import DOMAIN, OPERATOR_SET, OPSET
 from edgenet.exporter.functions.recurrence import bwn_recurrence, xnor_recurrence
+from edgenet.exporter.functions.signs import sign_max_pool2d
 
-__all__ = ["DOMAIN", "FUNCTIONS", "OPERATOR_SET", "OPSET", "attach_functions"]
+__all__ = ["DOMAIN", "FUNCTIONS", "OPERATOR_SET", "OPSET", "XNOR_CONVOLUTIONS", "ConvolutionForm", "attach_functions"]
+
+
+def _xnor_convolutions() -> dict[str, Callable[[], FunctionProto]]:
+    forms = (ConvolutionForm.of(name) for name in XNOR_CONVOLUTIONS)
+    return {form.operator: partial(xnor_conv2d, form) for form in forms if form is not None}
+
 
 FUNCTIONS: dict[str, Callable[[], FunctionProto]] = {
-    "XnorConv2d": xnor_conv2d,
+    **_xnor_convolutions(),
+    "SignMaxPool2d": sign_max_pool2d,
     "BwnConv2d": bwn_conv2d,
+    "BwnConv2dInt8": bwn_conv2d_int8,
+    "Int8Conv2d": int8_conv2d,
+    "Int8Conv2dRelu": int8_conv2d_relu,
     "XnorLinear": xnor_linear,
     "BwnLinear": bwn_linear,
+    "Int8Linear": int8_linear,
     "XnorRecurrence": xnor_recurrence,
     "BwnRecurrence": bwn_recurrence,
+    "XnorLstm": xnor_lstm,
+    "BwnLstm": bwn_lstm,
+    "XnorGru": xnor_gru,
+    "BwnGru": bwn_gru,
 }
 """The function body of each operator, by the operator's name."""
 

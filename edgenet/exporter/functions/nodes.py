@@ -1,13 +1,13 @@
-"""Pieces that the function bodies share: constants, the unpacking of weights, the sign, the affine end."""
+"""Pieces that the function bodies share: constants, the unpacking of weights, the sign."""
 
 import numpy as np
 from onnx import AttributeProto, FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 DOMAIN = "edgenet"
-OPERATOR_SET = 1
+OPERATOR_SET = 2
 OPSET = 18
 
-INT8, UINT8, FLOAT, INT32 = TensorProto.INT8, TensorProto.UINT8, TensorProto.FLOAT, TensorProto.INT32
+INT8, UINT8, INT32, FLOAT = TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32, TensorProto.FLOAT
 
 
 def constant(name: str, value: np.ndarray | np.generic | list[int] | float) -> NodeProto:
@@ -22,30 +22,68 @@ def pass_attribute(node: NodeProto, name: str, source: str, kind: AttributeProto
     return node
 
 
-def unpack_weight(target: int) -> list[NodeProto]:
-    """`weight` uint8 [O, bytes] -> `w` of +1 and -1 in the shape of the attribute `weight_shape`, in type `target`.
-
-    A table maps each byte to its eight weights, least significant bit first; the spare weights of a row are cut off.
-    """
-    bits = np.arange(256)[:, None] >> np.arange(8) & 1
-    nodes = [
-        pass_attribute(helper.make_node("Constant", [], ["shape"]), "value_ints", "weight_shape", AttributeProto.INTS),
-        constant("zero", [0]),
-        constant("one", [1]),
-        constant("shape_end", [8]),
-        helper.make_node("Slice", ["shape", "one", "shape_end"], ["row_shape"]),
-        helper.make_node("ReduceProd", ["row_shape"], ["row_length"], keepdims=1),
-        constant("table", (bits * 2 - 1).astype(np.int8)),
-        helper.make_node("Cast", ["weight"], ["bytes"], to=INT32),
-        helper.make_node("Gather", ["table", "bytes"], ["bits"], axis=0),
-        constant("rows_shape", [0, -1]),
-        helper.make_node("Reshape", ["bits", "rows_shape"], ["rows"]),
-        helper.make_node("Slice", ["rows", "zero", "row_length", "one"], ["cut"]),
-        helper.make_node("Reshape", ["cut", "shape"], ["w8"]),
+def read_weight_shape() -> list[NodeProto]:
+    """The attribute `weight_shape` as `shape`, and the constants that index it."""
+    shape = helper.make_node("Constant", [], ["shape"])
+    return [
+        pass_attribute(shape, "value_ints", "weight_shape", AttributeProto.INTS),
+        constant("zero", np.int64(0)),
+        constant("one", np.int64(1)),
+        constant("eight", np.int64(8)),
+        constant("bit_values", np.uint8(1) << np.arange(8, dtype=np.uint8)),
     ]
-    if target == INT8:
-        return [*nodes, helper.make_node("Identity", ["w8"], ["w"])]
-    return [*nodes, helper.make_node("Cast", ["w8"], ["w"], to=target)]
+
+
+def find_bits(count: str, prefix: str) -> list[NodeProto]:
+    """Where each of `count` bits lies: `prefix_byte`, which byte, and `prefix_mask`, the bit's value in it."""
+    return [
+        helper.make_node("Range", ["zero", count, "one"], [f"{prefix}_places"]),
+        helper.make_node("Div", [f"{prefix}_places", "eight"], [f"{prefix}_byte"]),
+        helper.make_node("Mod", [f"{prefix}_places", "eight"], [f"{prefix}_bit"]),
+        helper.make_node("Gather", ["bit_values", f"{prefix}_bit"], [f"{prefix}_mask"], axis=0),
+    ]
+
+
+def unpack_rows() -> list[NodeProto]:
+    """`weight` uint8 [O, ceil(K/8)] -> `w` float32 of +1 and -1 in the shape of the attribute `weight_shape`."""
+    return [
+        *read_weight_shape(),
+        *_row_bits(),
+        helper.make_node("Gather", ["weight", "row_byte"], ["row_bytes"], axis=1),
+        helper.make_node("BitwiseAnd", ["row_bytes", "row_mask"], ["row_bits"]),
+        helper.make_node("Cast", ["row_bits"], ["row_positive"], to=TensorProto.BOOL),
+        helper.make_node("Reshape", ["row_positive", "shape"], ["weight_positive"]),
+        constant("plus", np.float32(1)),
+        constant("minus", np.float32(-1)),
+        helper.make_node("Where", ["weight_positive", "plus", "minus"], ["w"]),
+    ]
+
+
+def unpack_transposed(kind: type[np.generic]) -> list[NodeProto]:
+    """`weight` uint8 [O, ceil(K/8)] -> `w_transposed` [K, O] of +1 and -1 in type `kind`."""
+    return [
+        *read_weight_shape(),
+        *_row_bits(),
+        # Transposed while it is packed, an eighth of what comes of it.
+        helper.make_node("Transpose", ["weight"], ["columns"], perm=[1, 0]),
+        helper.make_node("Gather", ["columns", "row_byte"], ["column_bytes"], axis=0),
+        helper.make_node("Unsqueeze", ["row_mask", "one"], ["column_mask"]),
+        helper.make_node("BitwiseAnd", ["column_bytes", "column_mask"], ["column_bits"]),
+        helper.make_node("Cast", ["column_bits"], ["column_positive"], to=TensorProto.BOOL),
+        constant("plus", kind(1)),
+        constant("minus", kind(-1)),
+        helper.make_node("Where", ["column_positive", "plus", "minus"], ["w_transposed"]),
+    ]
+
+
+def _row_bits() -> list[NodeProto]:
+    return [
+        constant("row_start", [1]),
+        constant("row_end", [8]),
+        helper.make_node("Slice", ["shape", "row_start", "row_end"], ["row_shape"]),
+        helper.make_node("ReduceProd", ["row_shape"], ["row_length"], keepdims=0),
+        *find_bits("row_length", "row"),
+    ]
 
 
 def sign(value: str, threshold: str, output: str, positive: np.generic, negative: np.generic) -> list[NodeProto]:
