@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "kernels/parallel.h"
@@ -32,37 +33,62 @@ class XnorConv2d final : public ConvKernel {
 
   void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
     auto* pixels = static_cast<uint64_t*>(operands.scratch);
-    parallel_for(executor, image.batch * w_.group,
-                 [&](int64_t plane) { binarize_group(image, operands, plane, pixels); });
-    parallel_for(executor, image.batch * w_.out_channels,
-                 [&](int64_t plane) { convolve_plane(image, operands, plane, pixels); });
+    parallel_for(executor, image.batch * w_.group, [&](int64_t unit) { pack_group(image, operands, unit, pixels); });
+    const int64_t octets = (w_.out_channels + 7) / 8;
+    parallel_for(executor, image.batch * octets,
+                 [&](int64_t index) { convolve_octet(image, operands, index / octets, index % octets, pixels); });
   }
 
  private:
-  void binarize_group(const Image& image, const ConvOperands& operands, int64_t plane, uint64_t* pixels) const {
+  void pack_group(const Image& image, const ConvOperands& operands, int64_t unit, uint64_t* pixels) const {
     const int64_t area = image.height * image.width;
-    const int64_t first_channel = plane % w_.group * w_.group_channels;
-    const float* x = operands.x + plane * w_.group_channels * area;
-    uint64_t* group = pixels + plane * area * pixel_words_;
+    const int64_t first = unit % w_.group * w_.group_channels;
+    uint64_t* group = pixels + unit * area * pixel_words_;
     for (int64_t i = 0; i < area * pixel_words_; ++i) group[i] = 0;
     for (int64_t c = 0; c < w_.group_channels; ++c) {
-      const float threshold = operands.threshold[first_channel + c];
       for (int64_t i = 0; i < area; ++i) {
-        group[i * pixel_words_ + c / 64] |= uint64_t{x[c * area + i] >= threshold} << (c % 64);
+        const bool sign = sign_at(image, operands, unit / w_.group, first + c, i);
+        group[i * pixel_words_ + c / 64] |= uint64_t{sign} << (c % 64);
       }
     }
   }
 
-  void convolve_plane(const Image& image, const ConvOperands& operands, int64_t plane, const uint64_t* pixels) const {
-    const int64_t o = plane % w_.out_channels;
-    const int64_t group = plane / w_.out_channels * w_.group + o / (w_.out_channels / w_.group);
-    const uint64_t* signs = pixels + group * image.height * image.width * pixel_words_;
-    float* y = operands.y + plane * image.out_height * image.out_width;
-    for (int64_t row = 0; row < image.out_height; ++row) {
-      for (int64_t column = 0; column < image.out_width; ++column) {
-        *y++ = scaled(operands.scale[o], dot_at(image, signs, o, row, column), operands.bias[o]);
+  bool sign_at(const Image& image, const ConvOperands& operands, int64_t sample, int64_t channel, int64_t i) const {
+    const int64_t area = image.height * image.width;
+    if (w_.form.from_signs) {
+      const int64_t planes = (image.channels + 7) / 8;
+      return operands.signs[(sample * planes + channel / 8) * area + i] >> (channel % 8) & 1;
+    }
+    return operands.x[(sample * image.channels + channel) * area + i] >= operands.threshold[channel];
+  }
+
+  /// 8 output channels of one sample: a byte of packed signs, if that is what goes out.
+  void convolve_octet(const Image& image, const ConvOperands& operands, int64_t sample, int64_t octet,
+                      const uint64_t* pixels) const {
+    const int64_t outputs = image.out_height * image.out_width;
+    uint8_t* signs = operands.y_signs + (sample * ((w_.out_channels + 7) / 8) + octet) * outputs;
+    if (w_.form.to_signs) std::fill(signs, signs + outputs, uint8_t{0});
+    for (int64_t o = octet * 8; o < std::min(octet * 8 + 8, w_.out_channels); ++o) {
+      const int64_t group = sample * w_.group + o / (w_.out_channels / w_.group);
+      const uint64_t* group_pixels = pixels + group * image.height * image.width * pixel_words_;
+      const int64_t plane = (sample * w_.out_channels + o) * outputs;
+      for (int64_t i = 0; i < outputs; ++i) {
+        const int64_t dot = dot_at(image, group_pixels, o, i / image.out_width, i % image.out_width);
+        const float v = finished(operands, o, plane + i, scaled(operands.scale[o], dot, operands.bias[o]));
+        if (w_.form.to_signs) {
+          signs[i] = static_cast<uint8_t>(signs[i] | (v >= operands.next_threshold[o]) << (o % 8));
+        } else {
+          operands.y[plane + i] = v;
+        }
       }
     }
+  }
+
+  /// What the form adds to the convolution's value; `at` is its place among all outputs.
+  float finished(const ConvOperands& operands, int64_t o, int64_t at, float v) const {
+    if (w_.form.add) v += operands.residual[at];
+    if (w_.form.prelu && !(v >= 0)) v *= operands.slope[o];
+    return v;
   }
 
   int64_t dot_at(const Image& image, const uint64_t* signs, int64_t o, int64_t row, int64_t column) const {

@@ -142,11 +142,13 @@ class XnorConv2d final : public ConvKernel {
   XnorConvWeights weights_;
 };
 
+bool is_plain(const ConvForm& form) { return !(form.from_signs || form.add || form.prelu || form.to_signs); }
+
 /// The kernel, or the scalar one where a 16-bit counter could overflow.
 template <class Isa>
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
   const int64_t row_inputs = weights.group_channels * weights.kernel_height * weights.kernel_width;
-  if (row_inputs > 0xffff) return scalar::make_xnor_conv2d(weights);
+  if (row_inputs > 0xffff || !is_plain(weights.form)) return scalar::make_xnor_conv2d(weights);
   return std::make_unique<XnorConv2d<Isa>>(weights);
 }
 
