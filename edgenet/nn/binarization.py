@@ -120,8 +120,8 @@ def binarize(
     estimator, weight_estimator, scale, threshold
         As in `BinaryConv2d`.
 
-    The layers' parameters stay the same objects and become the latent weights (recurrent networks are copied). The report
-    is also left on the model as `model.binarization_report`. In your own training loop call
+    The layers' parameters stay the same objects and become the latent weights (recurrent networks are copied). The
+    report is also left on the model as `model.binarization_report`. In your own training loop call
     `clip_latent_weights(model)` after each step, or once `clip_after_step(optimizer, model)`.
 
     Kept, with the reason in the report: depthwise convolutions, padding other than zeros, subclasses, shared or

@@ -49,6 +49,16 @@ _DEFAULT: dict[str, dict[str, Recipe]] = {
         "bwn": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
         "xnor": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
     },
+    "lstm": {
+        "full": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
+        "bwn": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
+        "xnor": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
+    },
+    "gru": {
+        "full": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
+        "bwn": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
+        "xnor": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
+    },
 }
 _THOROUGH_FACTOR = 4
 _RECIPES = ("default", "thorough")
