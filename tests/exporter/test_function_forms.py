@@ -1,4 +1,4 @@
-"""The forms of XnorConv2d and the pooling of signs do what export/SPEC.md says, to the bit, at no optimisation and all."""
+"""The forms of XnorConv2d and the pooling of signs do what export/SPEC.md says, to the bit."""
 
 import numpy as np
 import pytest
