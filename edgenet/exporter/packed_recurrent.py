@@ -1,26 +1,39 @@
-"""What recurrent layers become for export: one node for the input half of all steps and one for the recurrence."""
+"""What binary recurrent layers become for export: a linear node for the input half of all steps, and the recurrence."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from edgenet.exporter.functions import OPSET
 from edgenet.exporter.packed import PackedLayer, PackedLinear, node
-from edgenet.nn import BinaryRNN, BinaryRNNLayer
+from edgenet.nn import BinaryRNNLayer
+from edgenet.nn.recurrent import BinaryRNNBase
+from edgenet.nn.recurrent_cells import Cell, ElmanCell, GRUCell, LSTMCell
+
+OPERATORS: dict[type[Cell], str] = {ElmanCell: "Recurrence", LSTMCell: "Lstm", GRUCell: "Gru"}
+State = tuple[Tensor, ...]
 
 
 class PackedRecurrence(PackedLayer):
-    """`XnorRecurrence` or `BwnRecurrence`: u [T, N, H], initial [N, H] -> p [T, N, H], final [N, H]."""
+    """`XnorRecurrence`, `XnorLstm`, `XnorGru` or those of `Bwn`: u [T, N, gates * H] and the initial state, tensors
+    [N, H], to the state's first tensor [T, N, H] and the final state.
+    """
 
-    def forward(self, u: Tensor, initial: Tensor) -> Sequence[Tensor]:
-        attributes = {"weight_shape": self.weight_shape}
-        shapes = [list(u.shape), list(initial.shape)]
-        return node(f"{self.prefix}Recurrence", self._operands(u, initial), attributes, shapes)
+    def __init__(self, layer: BinaryRNNLayer) -> None:
+        p = layer.inference_parameters()
+        super().__init__(p.hidden_weight, p.hidden_scale, p.hidden_bias, p.hidden_threshold, p.scheme)
+        self.operator = f"{self.prefix}{OPERATORS[type(layer.cell)]}"
+        self.has_bias = p.hidden_bias is not None
+
+    def forward(self, u: Tensor, initial: State) -> Sequence[Tensor]:
+        last = [self.bias, *initial] if self.has_bias else initial
+        operands = [*self._operands(u, last[0]), *last[1:]]
+        shapes = [[*u.shape[:2], initial[0].shape[1]], *(list(tensor.shape) for tensor in initial)]
+        return node(self.operator, operands, {"weight_shape": self.weight_shape}, shapes)
 
 
 class PackedRNNLayer(nn.Module):
-    """One layer of `BinaryRNN`: a linear input half for all steps at once, then the recurrence."""
+    """One layer of a binary recurrent network: a linear input half for all steps at once, then the recurrence."""
 
     def __init__(self, layer: BinaryRNNLayer) -> None:
         super().__init__()
@@ -33,83 +46,29 @@ class PackedRNNLayer(nn.Module):
                 self.input.bias.copy_(p.input_bias)
         else:
             self.input = PackedLinear(p.input_weight, p.input_scale, p.input_bias, p.input_threshold, p.input_scheme)
-        self.hidden = PackedRecurrence(p.hidden_weight, p.hidden_scale, None, p.hidden_threshold, p.scheme)
+        self.hidden, self.cell = PackedRecurrence(layer), layer.cell
 
-    def forward(self, x: Tensor, initial: Tensor) -> Sequence[Tensor]:
-        return self.hidden(self.input(x), initial)
+    def forward(self, x: Tensor, initial: State) -> tuple[Tensor, State]:
+        states, *final = self.hidden(self.input(x), initial)
+        return self.cell.output(states), tuple(final)
 
 
 class PackedRNN(nn.Module):
-    """`BinaryRNN`: x [T, N, I] (batch first where the layer was), state [layers, N, H] of pre-activations."""
+    """A binary recurrent network; x, output and state have the shapes, and the state the form, that they had there."""
 
-    def __init__(self, rnn: BinaryRNN) -> None:
+    def __init__(self, rnn: BinaryRNNBase) -> None:
         super().__init__()
-        self.batch_first, self.hidden_size, self.num_layers = rnn.batch_first, rnn.hidden_size, rnn.num_layers
+        self.batch_first, self.hidden_size, self.cell = rnn.batch_first, rnn.hidden_size, rnn.cell
         self.layers = nn.ModuleList(PackedRNNLayer(layer) for layer in rnn.rows())
 
-    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if self.batch_first:
-            x = x.transpose(0, 1)
+    def forward(self, x: Tensor, state: Tensor | State | None = None) -> tuple[Tensor, Tensor | State]:
+        x = x.transpose(0, 1) if self.batch_first else x
         if state is None:
-            state = x.new_zeros(self.num_layers, x.shape[1], self.hidden_size)
-        states = []
+            state = (x.new_zeros(len(self.layers), x.shape[1], self.hidden_size),) * self.cell.states
+        tensors = (state,) if isinstance(state, Tensor) else state
+        final = []
         for index, layer in enumerate(self.layers):
-            p, final = layer(x, state[index])
-            states.append(final)
-            x = torch.tanh(p)
-        return (x.transpose(0, 1) if self.batch_first else x), torch.stack(states)
-
-
-class StandardRNNLayer(nn.Module):
-    """One layer of `torch.nn.RNN` as one standard `RNN` node, instead of a graph unrolled over the steps."""
-
-    def __init__(self, rnn: nn.RNN, index: int) -> None:
-        super().__init__()
-        self.hidden_size, self.directions = rnn.hidden_size, 2 if rnn.bidirectional else 1
-        self.activation = rnn.nonlinearity.capitalize()
-        suffixes = [f"l{index}{direction}" for direction in ("", "_reverse")[: self.directions]]
-        names = ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if rnn.bias else ()))
-        stacked = [torch.stack([getattr(rnn, f"{name}_{suffix}").detach() for suffix in suffixes]) for name in names]
-        self.weight: Tensor
-        self.recurrent_weight: Tensor
-        self.bias: Tensor | None
-        self.register_buffer("weight", stacked[0])
-        self.register_buffer("recurrent_weight", stacked[1])
-        self.register_buffer("bias", torch.cat(stacked[2:], 1) if rnn.bias else None)
-
-    def forward(self, x: Tensor, initial: Tensor | None) -> tuple[Tensor, Tensor]:
-        attributes = {
-            "hidden_size": self.hidden_size,
-            "activations": [self.activation] * self.directions,
-            "direction": "forward" if self.directions == 1 else "bidirectional",
-        }
-        shapes = [
-            [x.shape[0], self.directions, x.shape[1], self.hidden_size],
-            [self.directions, x.shape[1], self.hidden_size],
-        ]
-        operands: list[Tensor | None] = [x, self.weight, self.recurrent_weight, self.bias, None, initial]
-        while operands[-1] is None:
-            operands.pop()
-        y, final = node("RNN", operands, attributes, shapes, domain="", version=OPSET)
-        if self.directions == 1:
-            return y.squeeze(1), final
-        return y.transpose(1, 2).flatten(2), final
-
-
-class StandardRNN(nn.Module):
-    """`torch.nn.RNN`: x [T, N, I] (batch first where the layer was), state [layers * directions, N, H]."""
-
-    def __init__(self, rnn: nn.RNN) -> None:
-        super().__init__()
-        self.batch_first, self.directions = rnn.batch_first, 2 if rnn.bidirectional else 1
-        self.layers = nn.ModuleList(StandardRNNLayer(rnn, index) for index in range(rnn.num_layers))
-
-    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if self.batch_first:
-            x = x.transpose(0, 1)
-        states = []
-        for index, layer in enumerate(self.layers):
-            first = index * self.directions
-            x, final = layer(x, None if state is None else state[first : first + self.directions])
-            states.append(final)
-        return (x.transpose(0, 1) if self.batch_first else x), torch.cat(states)
+            x, last = layer(x, tuple(tensor[index] for tensor in tensors))
+            final.append(last)
+        stacked = tuple(torch.stack(parts) for parts in zip(*final, strict=True))
+        return (x.transpose(0, 1) if self.batch_first else x), stacked if self.cell.states > 1 else stacked[0]

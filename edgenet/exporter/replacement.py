@@ -3,12 +3,14 @@
 from torch import nn
 
 from edgenet.exporter.packed import PackedConv2d, PackedLinear
-from edgenet.exporter.packed_recurrent import PackedRNN, StandardRNN
-from edgenet.nn import BinaryConv2d, BinaryLinear, BinaryRNN
+from edgenet.exporter.packed_recurrent import PackedRNN
+from edgenet.exporter.standard_recurrent import StandardRNN, has_standard_node
+from edgenet.nn import BinaryConv2d, BinaryLinear
+from edgenet.nn.recurrent import BinaryRNNBase
 
 
 def pack_layers(model: nn.Module) -> nn.Module:
-    """Replace, in place, every binary layer and Elman layer by its packed module; returns the model's new root."""
+    """Replace, in place, binary layers and recurrent networks by their packed modules; returns the model's new root."""
     return _pack(model, {}).eval()
 
 
@@ -27,8 +29,8 @@ def _packed(module: nn.Module) -> nn.Module | None:
         return PackedConv2d(module)
     if isinstance(module, BinaryLinear):
         return PackedLinear.of(module)
-    if isinstance(module, BinaryRNN):
+    if isinstance(module, BinaryRNNBase):
         return PackedRNN(module)
-    if type(module) is nn.RNN:
+    if isinstance(module, nn.RNNBase) and has_standard_node(module):
         return StandardRNN(module)
     return None
