@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         set_progress,
     )
     from edgenet.nn.functional import scaled_sign, sign
+    from edgenet.nn.int8 import Int8Conv2d, Int8Layer, Int8Linear
     from edgenet.nn.latent import (
         StarvedChannels,
         clip_after_step,
@@ -48,6 +49,7 @@ _MODULES = {
         "set_progress",
     ),
     "functional": ("scaled_sign", "sign"),
+    "int8": ("Int8Conv2d", "Int8Layer", "Int8Linear"),
     "latent": ("StarvedChannels", "clip_after_step", "clip_latent_weights", "latent_signs", "starved_channels"),
     "layers": ("BinaryConv2d", "BinaryLayer", "BinaryLinear"),
     "packing": ("pack_bits", "unpack_bits"),
@@ -69,6 +71,9 @@ __all__ = [
     "ErrorDecay",
     "Estimator",
     "Identity",
+    "Int8Conv2d",
+    "Int8Layer",
+    "Int8Linear",
     "LayerRow",
     "RecurrentParameters",
     "StarvedChannels",

@@ -1,4 +1,4 @@
-"""sign() with a gradient, and the scaled binary weight made of it."""
+"""sign() with a gradient, the scaled binary weight made of it, and 8-bit quantisation."""
 
 from typing import Any
 
@@ -7,6 +7,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from edgenet.nn.estimators import Estimator, get_estimator
+
+INT8_LIMIT = 127
+FLOAT_SUM_LIMIT = 2**24
+"""Whole numbers up to here, and so all sums of them that stay below, are exact as float32."""
+IMAGE_AXES = (-3, -2, -1)
+_SMALLEST_MAXIMUM = 1e-30
 
 
 def sign(x: Tensor, estimator: str | Estimator = "ste", threshold: Tensor | None = None) -> Tensor:
@@ -32,6 +38,18 @@ def scaled_sign(weight: Tensor, scale: Tensor | None = None, estimator: str | Es
     return _ScaledSign.apply(weight, _per_output(scale, weight), estimator)
 
 
+def quantize_int8(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """(q, step): `q = round(x * (127 / m))`, half to even, and `step = m / 127`, where m is max |x| over `axes`.
+
+    q holds whole numbers from -127 to 127 as floats; m and step keep the axes, at size 1. The gradient passes the
+    rounding as it comes and takes m for a constant, so that of `q * step` is x's own.
+    """
+    m = x.detach().abs().amax(axes, keepdim=True).clamp_min_(_SMALLEST_MAXIMUM)
+    # A number on the left of `/` would be multiplied by the reciprocal, which rounds twice.
+    limit = torch.full_like(m, INT8_LIMIT)
+    return _Round.apply(x * (limit / m)), m / limit
+
+
 def mean_magnitude(weight: Tensor) -> Tensor:
     """mean |weight| of each output [O]."""
     return weight.abs().mean(tuple(range(1, weight.dim())))
@@ -46,6 +64,16 @@ def _plus_minus(x: Tensor, threshold: Tensor | float, scale: Tensor | float = 1.
     met = torch.empty_like(x)
     torch.ge(x, threshold, out=met)
     return met.mul_(2 * scale).sub_(scale)
+
+
+class _Round(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad
 
 
 class _Sign(torch.autograd.Function):

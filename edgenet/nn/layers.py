@@ -1,20 +1,31 @@
 """Convolution and linear layer with 1-bit weights (`bwn`) or 1-bit weights and activations (`xnor`)."""
 
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgenet.errors import EdgenetError
+from edgenet.nn.drop_in import DropIn, DropInConv2d, DropInLinear
 from edgenet.nn.estimators import Estimator, get_estimator
-from edgenet.nn.functional import mean_magnitude, scaled_sign, sign
+from edgenet.nn.functional import (
+    FLOAT_SUM_LIMIT,
+    IMAGE_AXES,
+    INT8_LIMIT,
+    mean_magnitude,
+    quantize_int8,
+    scaled_sign,
+    sign,
+)
 
 BINARY_SCHEMES = ("bwn", "xnor")
 SCALES = ("mean", "learnable")
+ACTIVATIONS = ("fp32", "int8")
+INT8_ROW_LIMIT = FLOAT_SUM_LIMIT // INT8_LIMIT
 
 
-class BinaryLayer(nn.Module):
+class BinaryLayer(DropIn):
     """What the binary layers have in common.
 
     `weight` holds the latent weights, floats that training updates; `binary_weight()` their signs, which inference
@@ -64,13 +75,9 @@ class BinaryLayer(nn.Module):
 
     @torch.no_grad()
     def adopt(self, layer: nn.Module) -> None:
-        """Take over the parameters (the very objects), mode and device of a float layer as the latent weights."""
-        self._parameters["weight"] = layer._parameters["weight"]
-        if "bias" in self._parameters:
-            self._parameters["bias"] = layer._parameters["bias"]
+        super().adopt(layer)
         if self.scale is not None:
             self.scale.copy_(mean_magnitude(self.weight))
-        self.train(layer.training)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *args)
@@ -83,7 +90,7 @@ class BinaryLayer(nn.Module):
         return f", scheme={self.scheme}, estimator={self.estimator.name or self.estimator}, scale={self.scale_kind}"
 
 
-class BinaryConv2d(BinaryLayer, nn.Conv2d):
+class BinaryConv2d(BinaryLayer, DropInConv2d):
     """Drop-in for `torch.nn.Conv2d` with 1-bit weights (`bwn`) and, for `xnor`, 1-bit activations.
 
     xnor: `y[o] = scale[o] * conv(sign(x >= threshold[c]), sign(weight))[o] + bias[o]`;
@@ -91,16 +98,21 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
 
     x [N, C, H, W] or [C, H, W]; weight [O, C / groups, kh, kw]; threshold [C]; scale, bias [O]. `estimator` is the
     gradient of the activations' sign, `weight_estimator` that of the weights'; `scale` is "mean" (of the latent
-    weights' magnitudes) or "learnable". Raises EdgenetError for an unknown scheme, scale or estimator.
+    weights' magnitudes) or "learnable". `activations` "int8" has a bwn convolution see 8-bit activations: `q * step`
+    with `q = round(x / step)` and `step` = max |x| / 127, of each image by itself; the rounding passes gradients on.
+    Raises EdgenetError for an unknown scheme, scale, estimator or activations, and for int8 ones where activations are
+    1-bit or an output has more than 132,104 weights, whose sums a float32 would not hold.
     Source: Rastegari et al. 2016, XNOR-Net, arXiv:1603.05279.
     """
+
+    activations: str
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int],
         stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] | str = 0,
         dilation: int | tuple[int, int] = 1, groups: int = 1, bias: bool = True, *,
         scheme: str = "xnor", estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste",
-        scale: str = "mean", threshold: bool = True,
+        scale: str = "mean", threshold: bool = True, activations: str = "fp32",
         device: torch.device | str | None = None, dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
         nn.Conv2d.__init__(
@@ -108,36 +120,41 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
             device=device, dtype=dtype,
         )  # fmt: skip
         self._make_binary(in_channels, scheme, estimator, weight_estimator, scale, threshold)
+        self.activations = activations
+        self._check_activations()
 
-    @classmethod
-    def from_float(cls, layer: nn.Conv2d, **options: Any) -> Self:
-        """The binary version of a float convolution, on the same parameters; options as in the constructor."""
-        binary = cls(
-            layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation,  # type: ignore[arg-type]
-            layer.groups, layer.bias is not None, device=layer.weight.device, dtype=layer.weight.dtype, **options,
-        )  # fmt: skip
-        binary.adopt(layer)
-        return binary
-
-    @property
-    def pads(self) -> tuple[int, int, int, int]:
-        """Padding as (top, left, bottom, right); "same" and "valid" are worked out."""
-        left, right, top, bottom = self._reversed_padding_repeated_twice
-        return top, left, bottom, right
+    def _check_activations(self) -> None:
+        if self.activations not in ACTIVATIONS:
+            raise EdgenetError(f"unknown activations {self.activations!r} of a binary layer: use 'fp32' or 'int8'")
+        if self.activations == "int8" and self.scheme != "bwn":
+            raise EdgenetError(
+                f"a binary layer of scheme {self.scheme!r} has 1-bit activations, so they cannot be int8"
+            )
+        row = self.weight[0].numel()
+        if self.activations == "int8" and row > INT8_ROW_LIMIT:
+            raise EdgenetError(f"int8 activations take at most {INT8_ROW_LIMIT:,} weights an output, these are {row:,}")
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.binary_input(x, None if self.threshold is None else self.threshold.view(-1, 1, 1))
+        x, step = self._seen(x)
         if self.training:
-            return self._conv_forward(x, self.scaled_weight(), self.bias)
-        # Inference keeps the sum of +1 and -1 apart from the factor: it is exact, on every path.
-        y = self._conv_forward(x, self.binary_weight(), None) * self.scaling_factor().view(-1, 1, 1)
+            return self._conv_forward(x if step is None else x * step, self.scaled_weight(), self.bias)
+        # Inference keeps the sum of whole numbers apart from the factor: it is exact, on every path.
+        factor = self.scaling_factor().view(-1, 1, 1)
+        y = self._conv_forward(x, self.binary_weight(), None) * (factor if step is None else factor * step)
         return y if self.bias is None else y + self.bias.view(-1, 1, 1)
 
+    def _seen(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the weights are multiplied with, and for 8-bit activations the step that it is in."""
+        if self.activations == "int8":
+            return quantize_int8(x, IMAGE_AXES)
+        return self.binary_input(x, None if self.threshold is None else self.threshold.view(-1, 1, 1)), None
+
     def extra_repr(self) -> str:
-        return super().extra_repr() + self._binary_repr()
+        activations = ", activations=int8" if self.activations == "int8" else ""
+        return super().extra_repr() + self._binary_repr() + activations
 
 
-class BinaryLinear(BinaryLayer, nn.Linear):
+class BinaryLinear(BinaryLayer, DropInLinear):
     """Drop-in for `torch.nn.Linear` with 1-bit weights (`bwn`) and, for `xnor`, 1-bit activations.
 
     xnor: `y[o] = scale[o] * sum(sign(weight[o]) * sign(x >= threshold)) + bias[o]`;
@@ -154,16 +171,6 @@ class BinaryLinear(BinaryLayer, nn.Linear):
     ) -> None:  # fmt: skip
         nn.Linear.__init__(self, in_features, out_features, bias, device=device, dtype=dtype)
         self._make_binary(in_features, scheme, estimator, weight_estimator, scale, threshold)
-
-    @classmethod
-    def from_float(cls, layer: nn.Linear, **options: Any) -> Self:
-        """The binary version of a float linear layer, on the same parameters; options as in the constructor."""
-        binary = cls(
-            layer.in_features, layer.out_features, layer.bias is not None,
-            device=layer.weight.device, dtype=layer.weight.dtype, **options,
-        )  # fmt: skip
-        binary.adopt(layer)
-        return binary
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.binary_input(x, self.threshold)
