@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgenet.nn.binarization import BinarizationReport, LayerRow, binarize
+    from edgenet.nn.binarization import binarize
+    from edgenet.nn.binarization_report import BinarizationReport, LayerRow
     from edgenet.nn.calibration import calibrate
     from edgenet.nn.estimators import (
         ApproxSign,
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from edgenet.nn.recurrent_layer import BinaryRNNLayer, RecurrentParameters
 
 _MODULES = {
-    "binarization": ("BinarizationReport", "LayerRow", "binarize"),
+    "binarization": ("binarize",),
+    "binarization_report": ("BinarizationReport", "LayerRow"),
     "calibration": ("calibrate",),
     "estimators": (
         "ApproxSign",

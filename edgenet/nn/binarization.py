@@ -1,8 +1,8 @@
 """binarize(): turn any torch model into its 1-bit version, and say what became of every layer."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,90 +10,24 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from edgenet.errors import EdgenetError
+from edgenet.nn.binarization_report import BinarizationReport, LayerRow
 from edgenet.nn.calibration import BinarizationWarning, calibrate
 from edgenet.nn.estimators import Estimator
-from edgenet.nn.layers import BINARY_SCHEMES, BinaryConv2d, BinaryLayer, BinaryLinear
+from edgenet.nn.int8 import Int8Conv2d, Int8Layer, Int8Linear, row_limit
+from edgenet.nn.layers import ACTIVATIONS, BINARY_SCHEMES, INT8_ROW_LIMIT, BinaryConv2d, BinaryLayer, BinaryLinear
 from edgenet.nn.recurrent import BINARY_VERSIONS
 
-ENDS = ("fp32", "binary")
+ENDS = ("fp32", "int8", "binary")
 _WITH_BINARY_VERSION = (nn.Conv2d, nn.Linear, *BINARY_VERSIONS)
 FilterFunction = Callable[[nn.Module, str], bool]
 _SHORTCUT_NAMES = ("downsample", "shortcut", "skip", "projection", "residual")
-_THRESHOLDS_SET = "one-sided input: thresholds"
-
-
-@dataclass
-class LayerRow:
-    """What became of one layer: `action` is "binarized" or "kept", `scheme` what it now is, `weights` their number."""
-
-    name: str
-    kind: str
-    action: str
-    scheme: str
-    reason: str
-    weights: int
-
-
-@dataclass
-class BinarizationReport:
-    """Every layer that holds weights, in the order the data passes them, and what became of it."""
-
-    scheme: str
-    ends: str
-    layers: list[LayerRow] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[LayerRow]:
-        return iter(self.layers)
-
-    @property
-    def binarized(self) -> list[LayerRow]:
-        return [row for row in self.layers if row.action == "binarized"]
-
-    @property
-    def kept(self) -> list[LayerRow]:
-        return [row for row in self.layers if row.action == "kept"]
-
-    def as_list(self) -> list[dict[str, Any]]:
-        """The rows as plain values, for JSON."""
-        return [asdict(row) for row in self.layers]
-
-    def note_thresholds(self, model: nn.Module, one_sided: Mapping[str, int]) -> None:
-        """Give as reasons what `calibrate` found in `model`: by layer name, how many input channels are one-sided."""
-        layers = dict(model.named_modules())
-        for row in self.layers:
-            layer = layers.get(row.name)
-            # The hidden half of a recurrent layer sees no input: its thresholds are learned from 0.
-            if row.action != "binarized" or row.name.endswith(".hidden"):
-                continue
-            if not isinstance(layer, BinaryLayer) or layer.scheme != "xnor":
-                continue
-            channels = one_sided.get(row.name)
-            if channels is None:
-                zeros = "" if layer.threshold is None else ": its thresholds are 0"
-                row.reason = row.reason or f"not reached by the calibration batch{zeros}"
-            elif channels and layer.threshold is None:
-                row.reason = f"one-sided input in {channels} channels, and no thresholds"
-            elif not row.reason.startswith(_THRESHOLDS_SET):  # what an earlier calibration set stays said
-                row.reason = f"{_THRESHOLDS_SET} of {channels} channels set to their means" if channels else ""
-
-    def __str__(self) -> str:
-        width = max((len(row.name) for row in self.layers), default=0)
-        lines = []
-        for row in self.layers:
-            line = (
-                f"{row.name:<{width}}  {row.kind:<10} {row.action:<9} {row.scheme:<4} {row.weights:>10,}  {row.reason}"
-            )
-            lines.append(line.rstrip())
-        binary = sum(row.weights for row in self.binarized)
-        total = sum(row.weights for row in self.layers)
-        lines.append(f"{binary:,} of {total:,} weights are binary ({self.scheme}, ends {self.ends})")
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
 class _Plan:
     scheme: str
     ends: str
+    activations: str
     options: dict[str, Any]
 
 
@@ -101,16 +35,17 @@ def binarize(
     model: nn.Module, scheme: str, *, ends: str = "fp32", filter_fn: FilterFunction | None = None,
     calibration: Tensor | tuple[Any, ...] | str | None = None,
     estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste", scale: str = "mean",
-    threshold: bool = True,
+    threshold: bool = True, activations: str = "fp32",
 ) -> BinarizationReport:  # fmt: skip
     """Replace the convolutions, linear layers and recurrent networks of `model` by binary ones, in place.
 
     scheme
         "bwn": 1-bit weights; "xnor": 1-bit weights and activations.
     ends
-        What becomes of the ends (first layer, last layer, 1x1 shortcut projections): "fp32" keeps them, "binary" gives
-        them 1-bit weights (scheme bwn: their inputs stay float). Shortcut projections are 1x1 convolutions whose name
-        has a part that begins with downsample, shortcut, skip, projection or residual.
+        What becomes of the ends (first layer, last layer, 1x1 shortcut projections): "fp32" keeps them, "int8" gives
+        them 8-bit weights and activations (`Int8Conv2d`, `Int8Linear`), "binary" 1-bit weights (scheme bwn: their
+        inputs stay float). Shortcut projections are 1x1 convolutions whose name has a part that begins with
+        downsample, shortcut, skip, projection or residual.
     filter_fn
         `filter_fn(layer, name)`; a layer for which it is false is kept.
     calibration
@@ -119,28 +54,29 @@ def binarize(
         `calibrate`). "later": you will call `calibrate` yourself. None: order of registration, and a warning for xnor.
     estimator, weight_estimator, scale, threshold
         As in `BinaryConv2d`.
+    activations
+        Of convolutions with 1-bit weights (scheme bwn): "fp32", or "int8", which is faster.
 
     The layers' parameters stay the same objects and become the latent weights (recurrent networks are copied). The
     report is also left on the model as `model.binarization_report`. In your own training loop call
     `clip_latent_weights(model)` after each step, or once `clip_after_step(optimizer, model)`.
 
     Kept, with the reason in the report: depthwise convolutions, padding other than zeros, subclasses, shared or
-    computed weights, and every other kind of layer that holds weights. Raises EdgenetError for an unknown scheme or
-    ends, or where `model` is itself a single layer.
+    computed weights, ends with too many weights an output for 8 bits, and every other kind of layer that holds weights.
+    Raises EdgenetError for an unknown scheme, ends or activations, or where `model` is itself a single layer.
     """
     if scheme not in BINARY_SCHEMES:
         raise EdgenetError(f"unknown scheme {scheme!r}: binarize knows 'bwn' and 'xnor'")
-    if ends not in ENDS:
-        raise EdgenetError(f"unknown ends {ends!r}: binarize knows 'fp32' and 'binary'")
+    check_precision(ends, activations)
     layers = _weight_layers(model)
     if "" in layers:
         raise EdgenetError("binarize works on a model in place: wrap a single layer in torch.nn.Sequential")
     has_batch = calibration is not None and not isinstance(calibration, str)
     order = _execution_order(model, layers, calibration) if has_batch else list(layers)
-    plan = _Plan(scheme, ends, {
+    plan = _Plan(scheme, ends, activations, {
         "estimator": estimator, "weight_estimator": weight_estimator, "scale": scale, "threshold": threshold,
     })  # fmt: skip
-    report = BinarizationReport(scheme, ends)
+    report = BinarizationReport(scheme, ends, activations)
     for name in order + [name for name in layers if name not in order]:
         role = _end_role(name, layers[name], order)
         kept = _reason_to_keep(model, name, layers[name], layers, filter_fn)
@@ -150,6 +86,14 @@ def binarize(
         calibrate(model, calibration)  # type: ignore[arg-type]
     _warn(report, calibration)
     return report
+
+
+def check_precision(ends: str, activations: str) -> None:
+    """Raises EdgenetError for ends or activations that `binarize` does not know."""
+    if ends not in ENDS:
+        raise EdgenetError(f"unknown ends {ends!r}: use 'fp32', 'int8' or 'binary'")
+    if activations not in ACTIVATIONS:
+        raise EdgenetError(f"unknown activations {activations!r}: use 'fp32' or 'int8'")
 
 
 def _weight_layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -195,6 +139,8 @@ def _reason_to_keep(
 ) -> str:
     if isinstance(layer, BinaryLayer):
         return "binary already"
+    if isinstance(layer, Int8Layer):
+        return "8-bit already"
     if type(layer) not in _WITH_BINARY_VERSION:
         base = next((kind for kind in _WITH_BINARY_VERSION if isinstance(layer, kind)), None)
         kind = type(layer).__name__
@@ -230,7 +176,7 @@ def _count(layer: nn.Module) -> int:
 
 
 def _keep(name: str, layer: nn.Module, reason: str) -> list[LayerRow]:
-    scheme = layer.scheme if isinstance(layer, BinaryLayer) else "full"
+    scheme = layer.scheme if isinstance(layer, BinaryLayer) else "int8" if isinstance(layer, Int8Layer) else "full"
     return [LayerRow(name, type(layer).__name__, "kept", scheme, reason, _count(layer))]
 
 
@@ -239,21 +185,45 @@ def _replace(model: nn.Module, name: str, layer: nn.Module, role: str, plan: _Pl
         return _replace_rnn(model, name, layer, role, plan)
     if role and plan.ends == "fp32":
         return _keep(name, layer, role)
+    if role and plan.ends == "int8":
+        return _replace_by_int8(model, name, layer, role)
     scheme = "bwn" if role else plan.scheme
     binary: nn.Module
     if isinstance(layer, nn.Conv2d):
-        binary = BinaryConv2d.from_float(layer, scheme=scheme, **plan.options)
+        activations, note = _activations(layer, scheme, plan)
+        binary = BinaryConv2d.from_float(layer, scheme=scheme, activations=activations, **plan.options)
     else:
         assert isinstance(layer, nn.Linear)
+        note = ""
         binary = BinaryLinear.from_float(layer, scheme=scheme, **plan.options)
     _swap(model, layer, binary)
-    return [LayerRow(name, type(layer).__name__, "binarized", scheme, role, _count(layer))]
+    reason = ", ".join(part for part in (role, note) if part)
+    return [LayerRow(name, type(layer).__name__, "binarized", scheme, reason, _count(layer))]
+
+
+def _activations(layer: nn.Conv2d, scheme: str, plan: _Plan) -> tuple[str, str]:
+    """The activations of a convolution that becomes binary, and what to say of them."""
+    if plan.activations == "fp32" or scheme == "xnor":
+        return "fp32", ""
+    if layer.weight[0].numel() > INT8_ROW_LIMIT:
+        return "fp32", f"fp32 activations: 8-bit ones take at most {INT8_ROW_LIMIT:,} weights an output"
+    return "int8", "8-bit activations"
+
+
+def _replace_by_int8(model: nn.Module, name: str, layer: nn.Module, role: str) -> list[LayerRow]:
+    assert isinstance(layer, nn.Conv2d | nn.Linear)
+    row, limit = layer.weight[0].numel(), row_limit(layer)
+    if row > limit:
+        return _keep(name, layer, f"{role}: its {row:,} weights an output are more than the {limit:,} of 8 bits")
+    int8 = Int8Conv2d.from_float(layer) if isinstance(layer, nn.Conv2d) else Int8Linear.from_float(layer)
+    _swap(model, layer, int8)
+    return [LayerRow(name, type(layer).__name__, "quantized", "int8", role, _count(layer))]
 
 
 def _replace_rnn(model: nn.Module, name: str, rnn: nn.RNNBase, role: str, plan: _Plan) -> list[LayerRow]:
     input_scheme = plan.scheme
     if role == "first layer":
-        input_scheme = "full" if plan.ends == "fp32" else "bwn"
+        input_scheme = "bwn" if plan.ends == "binary" else "full"
     binary = BINARY_VERSIONS[type(rnn)].from_float(rnn, scheme=plan.scheme, input_scheme=input_scheme, **plan.options)
     _swap(model, rnn, binary)
     kind, rows = type(rnn).__name__, []

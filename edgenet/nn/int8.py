@@ -18,7 +18,7 @@ class Int8Layer(DropIn):
     weight: Tensor
 
     def quantized_weight(self) -> tuple[Tensor, Tensor]:
-        """Whole numbers from -127 to 127, of the weight's shape, and the factor max |weight| / 127 of each output [O]."""
+        """Whole numbers from -127 to 127, of the weight's shape, and max |weight| / 127 of each output [O]."""
         weight, scale = quantize_int8(self.weight, tuple(range(1, self.weight.dim())))
         return weight, scale.flatten()
 

@@ -69,6 +69,53 @@ def test_ends_are_found_in_the_order_of_the_data_flow():
     assert rows["pointwise"][1] == "xnor"
 
 
+@pytest.mark.parametrize("scheme", ["bwn", "xnor"])
+def test_ends_can_be_of_8_bits(scheme):
+    model = Residual()
+    before = dict(model.named_parameters())
+    report = enn.binarize(model, scheme, ends="int8", calibration=BATCH)
+    rows = as_rows(report)
+    assert rows["stem"] == ("quantized", "int8", "first layer")
+    assert rows["head"] == ("quantized", "int8", "last layer")
+    assert rows["downsample.0"] == ("quantized", "int8", "1x1 shortcut projection")
+    assert rows["body"][:2] == rows["pointwise"][:2] == ("binarized", scheme)
+    assert [type(layer) for layer in (model.stem, model.head, model.downsample[0])] == [
+        enn.Int8Conv2d, enn.Int8Linear, enn.Int8Conv2d,
+    ]  # fmt: skip
+    assert [row.name for row in report.quantized] == ["stem", "downsample.0", "head"]
+    assert all(dict(model.named_parameters())[name] is parameter for name, parameter in before.items())
+    assert f"352 of 508 weights are binary ({scheme}, ends int8)" in str(report)
+
+
+def test_ends_with_too_many_weights_an_output_for_8_bits_are_kept():
+    model = nn.Sequential(nn.Conv2d(3, 8, 19), nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(8 * 10 * 10, 4))
+    rows = as_rows(enn.binarize(model, "bwn", ends="int8", calibration=torch.randn(2, 3, 30, 30)))
+    assert rows["0"] == ("kept", "full", "first layer: its 1,083 weights an output are more than the 1,040 of 8 bits")
+    assert rows["3"] == ("quantized", "int8", "last layer")
+
+
+def test_ends_that_have_no_binary_version_have_none_of_8_bits():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect"), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 2, 1))
+    rows = as_rows(enn.binarize(model, "bwn", ends="int8", filter_fn=lambda _, name: name != "2", calibration=BATCH))
+    assert rows["0"] == ("kept", "full", "padding mode 'reflect': binary convolutions pad with zeros")
+    assert rows["2"] == ("kept", "full", "filter_fn")
+
+
+def test_activations_of_8_bits_are_for_convolutions_with_float_ones():
+    expected = {
+        "bwn": [("stem", "first layer, 8-bit activations"), ("body", "8-bit activations"), ("head", "last layer")],
+        "xnor": [("stem", "first layer, 8-bit activations"), ("body", ""), ("head", "last layer")],
+    }
+    for scheme, reasons in expected.items():
+        model = Residual()
+        report = enn.binarize(model, scheme, ends="binary", activations="int8", calibration=BATCH)
+        found = {row.name: row.reason.partition("one-sided")[0] for row in report}
+        assert [(name, found[name]) for name, _ in reasons] == reasons
+        assert model.stem.activations == "int8"
+        assert model.body.activations == ("int8" if scheme == "bwn" else "fp32")
+        assert f"({scheme}, ends binary, activations int8)" in str(report)
+
+
 def test_one_sided_inputs_get_thresholds_that_let_information_through():
     relu_net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(8 * 36, 4))
     batch = torch.randn(8, 3, 10, 10)
@@ -215,11 +262,24 @@ def test_binarising_twice_changes_nothing_the_second_time():
     assert as_rows(report)["4"] == ("kept", "bwn", "binary already")
 
 
+def test_ends_of_8_bits_stay_so_the_second_time():
+    model = small_net()
+    enn.binarize(model, "bwn", ends="int8", calibration=BATCH)
+    with pytest.warns(BinarizationWarning, match="nothing"):
+        report = enn.binarize(model, "bwn", ends="fp32", calibration=BATCH)
+    assert as_rows(report)["0"] == ("kept", "int8", "8-bit already")
+
+
+def test_unknown_activations_are_refused():
+    with pytest.raises(EdgenetError, match="unknown activations 'int4': use 'fp32' or 'int8'"):
+        enn.binarize(small_net(), "bwn", activations="int4")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((small_net(), "full"), "unknown scheme 'full'"),
-        ((small_net(), "bwn", "int8"), "unknown ends 'int8'"),
+        ((small_net(), "bwn", "int4"), "unknown ends 'int4'"),
         ((nn.Linear(2, 2), "bwn"), "wrap a single layer"),
     ],
 )
