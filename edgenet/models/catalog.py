@@ -27,6 +27,22 @@ _ENTRIES = (
         (3, 32, 32),
     ),
     ModelEntry(
+        "resnet50",
+        "ResNet-50, torchvision's layout (He et al. 2016); xnor: no ReLU, a shortcut over every bottleneck",
+        "edgenet.models.resnet",
+        "image-classification",
+        "digits",
+        (3, 32, 32),
+    ),
+    ModelEntry(
+        "vgg16",
+        "VGG-16 with batch normalisation, torchvision's layout (Simonyan and Zisserman 2015); xnor: no ReLU",
+        "edgenet.models.vgg",
+        "image-classification",
+        "digits",
+        (3, 32, 32),
+    ),
+    ModelEntry(
         "lenet5",
         "LeNet-5 (LeCun et al. 1998) with batch normalisation, for 32x32 grey images",
         "edgenet.models.lenet",

@@ -1,4 +1,6 @@
-"""ResNet-18 with torchvision's state-dict keys and shapes, so that its pretrained weights load."""
+"""ResNet-18 and ResNet-50 with torchvision's state-dict keys and shapes, so that its pretrained weights load."""
+
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -9,19 +11,32 @@ from edgenet.models.registry import register_model
 STAGE_WIDTHS = (64, 128, 256, 512)
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and one shortcut over both (He et al. 2016, arXiv:1512.03385, figure 2)."""
+class Block(nn.Module):
+    """Convolutions with a shortcut; `width` is that of the inner ones, the block has `expansion * width` outputs."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    expansion: ClassVar[int] = 1
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
+        outputs = self.expansion * width
+        self._add_convolutions(inputs, width, stride)
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
             projection = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
+
+    def _add_convolutions(self, inputs: int, width: int, stride: int) -> None:
+        raise NotImplementedError
+
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions and one shortcut over both (He et al. 2016, arXiv:1512.03385, figure 2)."""
+
+    def _add_convolutions(self, inputs: int, width: int, stride: int) -> None:
+        self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -39,21 +54,53 @@ class BiRealBlock(BasicBlock):
         return self.bn2(self.conv2(x)) + x
 
 
+class Bottleneck(Block):
+    """A 1x1 convolution to `width`, a 3x3 one and a 1x1 one to four times as many (He et al. 2016, figure 5).
+
+    The stride is that of the 3x3 convolution, as in torchvision.
+    """
+
+    expansion = 4
+
+    def _add_convolutions(self, inputs: int, width: int, stride: int) -> None:
+        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, self.expansion * width, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(self.expansion * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        return F.relu(self.bn3(self.conv3(y)) + self.downsample(x))
+
+
+class SignBottleneck(Bottleneck):
+    """The same layers without ReLU: inside the block only signs are handed on, the shortcut keeps float values."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(self.bn1(self.conv1(x))))
+        return self.bn3(self.conv3(y)) + self.downsample(x)
+
+
 class ResNet(nn.Module):
-    """Residual network of two blocks a stage on images [N, in_channels, H, W], H and W at least 32 at best."""
+    """Residual network on images [N, in_channels, H, W], H and W at least 32 at best; `depths` are blocks a stage."""
 
     def __init__(
-        self, block: type[BasicBlock], num_classes: int = 10, in_channels: int = 3, input_size: int = 32
-    ) -> None:
+        self, block: type[Block], depths: tuple[int, ...], num_classes: int = 10, in_channels: int = 3,
+        input_size: int = 32,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.input_shape = (in_channels, input_size, input_size)
         self.conv1 = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         inputs = 64
-        for index, width in enumerate(STAGE_WIDTHS):
-            blocks = nn.Sequential(block(inputs, width, 2 if index else 1), block(width, width, 1))
+        for index, (width, depth) in enumerate(zip(STAGE_WIDTHS, depths, strict=True)):
+            blocks = nn.Sequential(block(inputs, width, 2 if index else 1))
+            inputs = block.expansion * width
+            blocks.extend(block(inputs, width, 1) for _ in range(depth - 1))
             self.add_module(f"layer{index + 1}", blocks)
-            inputs = width
         self.fc = nn.Linear(inputs, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -69,4 +116,12 @@ class ResNet(nn.Module):
 @register_model
 def resnet18(num_classes: int = 10, scheme: str = "full", in_channels: int = 3, input_size: int = 32) -> ResNet:
     """ResNet-18: torchvision's network for `full` and `bwn`, with Bi-Real blocks for `xnor`."""
-    return ResNet(BiRealBlock if scheme == "xnor" else BasicBlock, num_classes, in_channels, input_size)
+    return ResNet(BiRealBlock if scheme == "xnor" else BasicBlock, (2, 2, 2, 2), num_classes, in_channels, input_size)
+
+
+@register_model
+def resnet50(num_classes: int = 10, scheme: str = "full", in_channels: int = 3, input_size: int = 32) -> ResNet:
+    """ResNet-50: torchvision's network for `full` and `bwn`, without ReLU in the blocks for `xnor`."""
+    return ResNet(
+        SignBottleneck if scheme == "xnor" else Bottleneck, (3, 4, 6, 3), num_classes, in_channels, input_size
+    )
