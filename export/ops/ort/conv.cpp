@@ -1,143 +1,149 @@
-// XnorConv2d and BwnConv2d.
-#include "ort/node.h"
-#include "ort/packed.h"
+// The convolutions: XnorConv2d in its 16 forms, and those of binary and of 8-bit weights.
+#include "ort/weights.h"
+#include "ort/window.h"
 
 namespace edgenet {
 
 namespace {
 
-int64_t output_size(int64_t size, int64_t pad_sum, int64_t kernel, int64_t dilation, int64_t stride) {
-  const int64_t room = size + pad_sum - dilation * (kernel - 1) - 1;
-  return room < 0 ? 0 : room / stride + 1;
-}
-
-class ConvNode final : public Node {
+class ConvNode final : public WeightedNode<ConvWeights, ConvKernel> {
  public:
-  ConvNode(const Operator& op, const NodeInfo& info, bool xnor) : Node(op, info), xnor_(xnor) {
-    const auto shape = info.attribute_ints("weight_shape", 4, 1);
-    const auto strides = info.attribute_ints("strides", 2, 1);
-    const auto pads = info.attribute_ints("pads", 4, 0);
-    const auto dilations = info.attribute_ints("dilations", 2, 1);
-    weights_ = {shape[0],   shape[1],     shape[2],     shape[3], info.attribute_int("group", 1),
-                strides[0], strides[1],   pads[0],      pads[1],  pads[2],
-                pads[3],    dilations[0], dilations[1], nullptr};
-    if (shape[0] % weights_.group != 0) {
-      refuse("attribute group is " + std::to_string(weights_.group) + ", expected a divisor of the " +
-             std::to_string(shape[0]) + " output channels");
+  ConvNode(const Operator& op, const NodeInfo& info, Make make, int64_t most_inputs, const ConvForm& form)
+      : WeightedNode(op, info, make),
+        shape_(info.attribute_ints("weight_shape", 4, 1)),
+        window_(shape_[2], shape_[3], info.attribute_ints("strides", 2, 1), info.attribute_ints("pads", 4, 0),
+                info.attribute_ints("dilations", 2, 1)),
+        row_inputs_(checked_inputs({shape_[1], shape_[2], shape_[3]}, most_inputs)) {
+    const int64_t group = info.attribute_int("group", 1);
+    if (shape_[0] % group != 0) {
+      refuse("attribute group is " + std::to_string(group) + ", expected a divisor of the " +
+             std::to_string(shape_[0]) + " output channels");
     }
-    row_inputs_ = checked_row_inputs(info.where(), {shape[1], shape[2], shape[3]});
+    const auto& [height, width] = window_;
+    weights_ = {shape_[0],     shape_[1],       shape_[2],        shape_[3],       group,
+                height.stride, width.stride,    height.pad_begin, width.pad_begin, height.pad_end,
+                width.pad_end, height.dilation, width.dilation,   nullptr,         form};
   }
 
  protected:
-  std::vector<Shape> expected_shapes(const Shape&) const override {
+  Shape expected_shape(std::string_view input, const Shape& first) const override {
     const int64_t channels = weights_.group_channels * weights_.group;
-    std::vector<Shape> shapes = {{-1, channels, -1, -1}};
-    if (xnor_) shapes.push_back({channels});
-    shapes.push_back({weights_.out_channels, row_bytes(row_inputs_)});
-    shapes.push_back({weights_.out_channels});
-    shapes.push_back({weights_.out_channels});
-    return shapes;
+    if (input == "x") return {-1, channels, -1, -1};
+    if (input == "signs") return {-1, packed_bytes(channels), -1, -1};
+    if (input == "threshold") return {channels};
+    if (input == "weight") return weights_are_packed() ? Shape{shape_[0], packed_bytes(row_inputs_)} : shape_;
+    if (input == "residual") return output_shape(first);
+    return {weights_.out_channels};
   }
-
-  Shape unknown_first() const override { return {-1, -1, -1, -1}; }
 
   void check_sizes(const Shape& x) const override {
-    const bool empty = x[0] == 0 || (x[2] >= 0 && out_height(x) < 1) || (x[3] >= 0 && out_width(x) < 1);
-    if (empty) {
-      refuse("input x has shape " + shape_text(x) + ", expected a batch of at least 1 and an image of at least the " +
-             std::to_string(weights_.kernel_height) + " x " + std::to_string(weights_.kernel_width) +
-             " kernel (dilation and padding counted): the output would be empty");
-    }
+    const Shape y = output_shape(x);
+    if (x[0] != 0 && y[2] != 0 && y[3] != 0) return;
+    refuse(std::string("input ") + op_.inputs[0].name + " has shape " + shape_text(x) +
+           ", expected a batch of at least 1 and an image of at least the " + std::to_string(shape_[2]) + " x " +
+           std::to_string(shape_[3]) + " kernel (dilation and padding counted): the output would be empty");
   }
 
-  void prepare(const uint8_t* packed) override { kernel_ = make(packed); }
-
   void compute(abi::KernelContext* context, const Inputs& inputs) const override {
-    const Shape& x = inputs[0].shape;
-    const Image image = {x[0], x[1], x[2], x[3], out_height(x), out_width(x)};
-    const size_t first = xnor_ ? 2 : 1;
-    std::unique_ptr<ConvKernel> made_now;
-    if (kernel_ == nullptr) made_now = make(inputs[first].bytes());
-    const ConvKernel& kernel = kernel_ != nullptr ? *kernel_ : *made_now;
-    float* y = output(context, 0, {image.batch, weights_.out_channels, image.out_height, image.out_width});
-    const Scratch memory = scratch(kernel.scratch_bytes(image));
+    const Shape& x = inputs.first().shape;
+    Shape y = output_shape(x);
+    const Image image = {x[0], weights_.group_channels * weights_.group, x[2], x[3], y[2], y[3]};
+    const auto kernel = this->kernel(inputs);
+    const Scratch memory = scratch(kernel->scratch_bytes(image));
     ConvOperands operands{};
-    operands.x = inputs[0].floats();
-    operands.threshold = xnor_ ? inputs[1].floats() : nullptr;
-    operands.scale = inputs[first + 1].floats();
-    operands.bias = inputs[first + 2].floats();
-    operands.y = y;
+    operands.x = inputs["x"].floats();
+    operands.threshold = inputs["threshold"].floats();
+    operands.signs = inputs["signs"].bytes();
+    operands.scale = inputs["scale"].floats();
+    operands.bias = inputs["bias"].floats();
+    operands.residual = inputs["residual"].floats();
+    operands.slope = inputs["slope"].floats();
+    operands.next_threshold = inputs["next_threshold"].floats();
     operands.scratch = memory.get();
-    kernel.run(image, operands, executor_of(context));
+    if (weights_.form.to_signs) {
+      y[1] = packed_bytes(y[1]);
+      operands.y_signs = output<uint8_t>(context, 0, y);
+    } else {
+      operands.y = output<float>(context, 0, y);
+    }
+    kernel->run(image, operands, executor_of(context));
   }
 
  private:
-  std::unique_ptr<ConvKernel> make(const uint8_t* packed) const {
-    ConvWeights weights = weights_;
-    weights.packed = packed;
-    return xnor_ ? active_kernels().xnor_conv2d(weights) : active_kernels().bwn_conv2d(weights);
+  /// Of the values, [N, O, OH, OW], also where only their signs go out.
+  Shape output_shape(const Shape& x) const {
+    return {x[0], shape_[0], window_.height.places(x[2]), window_.width.places(x[3])};
   }
 
-  int64_t out_height(const Shape& x) const {
-    return output_size(x[2], weights_.pad_top + weights_.pad_bottom, weights_.kernel_height, weights_.dilation_height,
-                       weights_.stride_height);
-  }
-
-  int64_t out_width(const Shape& x) const {
-    return output_size(x[3], weights_.pad_left + weights_.pad_right, weights_.kernel_width, weights_.dilation_width,
-                       weights_.stride_width);
-  }
-
-  bool xnor_;
-  ConvWeights weights_{};
-  int64_t row_inputs_ = 0;
-  std::unique_ptr<ConvKernel> kernel_;
+  Shape shape_;
+  Window window_;
+  int64_t row_inputs_;
 };
 
-void infer(const ShapeInference& inference) {
-  const auto x = inference.input(0);
-  const auto weight = inference.attribute_ints("weight_shape", 4);
-  const auto strides = inference.attribute_ints("strides", 2);
-  const auto pads = inference.attribute_ints("pads", 4);
-  const auto dilations = inference.attribute_ints("dilations", 2);
-  if (!x || x->shape.size() != 4 || !weight || !strides || !pads || !dilations) return;
-  Shape y = {x->shape[0], (*weight)[0], -1, -1};
-  std::vector<std::string> symbols = {x->symbols[0], "", "", ""};
-  for (size_t axis = 0; axis < 2; ++axis) {
-    const int64_t size = x->shape[2 + axis];
-    const int64_t pad = (*pads)[axis] + (*pads)[axis + 2];
-    const int64_t reach = (*dilations)[axis] * ((*weight)[2 + axis] - 1);
-    const int64_t stride = (*strides)[axis];
-    if (size >= 0 && stride >= 1) {
-      const int64_t out_size = output_size(size, pad, (*weight)[2 + axis], (*dilations)[axis], stride);
-      if (out_size >= 1) y[2 + axis] = out_size;
-    } else if (size < 0 && stride == 1 && pad == reach) {
-      symbols[2 + axis] = x->symbols[2 + axis];
-    }
+void infer(const ShapeInference& inference, const ConvForm& form) {
+  const auto weight = inference.attribute_ints("weight_shape", 4, 1);
+  const auto strides = inference.attribute_ints("strides", 2, 1);
+  const auto pads = inference.attribute_ints("pads", 4, 0);
+  const auto dilations = inference.attribute_ints("dilations", 2, 1);
+  if (!weight || !strides || !pads || !dilations) return;
+  const int64_t channels = form.to_signs ? packed_bytes((*weight)[0]) : (*weight)[0];
+  infer_image(inference, channels, Window((*weight)[2], (*weight)[3], *strides, *pads, *dilations));
+}
+
+Operator conv(std::string name, std::vector<Operator::Input> inputs, ConvNode::Make make, int64_t most_inputs,
+              const ConvForm& form = {}) {
+  return {std::move(name),
+          std::move(inputs),
+          {form.to_signs ? abi::kUint8 : abi::kFloat},
+          [=](const Operator& op, const NodeInfo& info) {
+            return std::make_unique<ConvNode>(op, info, make, most_inputs, form);
+          },
+          [=](const ShapeInference& inference) { infer(inference, form); }};
+}
+
+Operator xnor_conv(const ConvForm& form) {
+  std::string name = "XnorConv2d";
+  std::vector<Operator::Input> inputs;
+  if (form.from_signs) {
+    name += "FromSigns";
+    inputs = {{"signs", abi::kUint8}};
+  } else {
+    inputs = {{"x", abi::kFloat}, {"threshold", abi::kFloat}};
   }
-  inference.set_output(0, y, symbols);
+  inputs.insert(inputs.end(), {{"weight", abi::kUint8}, {"scale", abi::kFloat}, {"bias", abi::kFloat}});
+  const auto add = [&](bool present, const char* part, const char* input) {
+    if (!present) return;
+    name += part;
+    inputs.push_back({input, abi::kFloat});
+  };
+  add(form.add, "Add", "residual");
+  add(form.prelu, "Prelu", "slope");
+  add(form.to_signs, "ToSigns", "next_threshold");
+  return conv(name, inputs, &KernelSet::xnor_conv2d, kMostSigns, form);
 }
 
 }  // namespace
 
-const Operator xnor_conv2d(
-    "XnorConv2d",
-    {{"x", abi::kFloat},
-     {"threshold", abi::kFloat},
-     {"weight", abi::kUint8},
-     {"scale", abi::kFloat},
-     {"bias", abi::kFloat}},
-    1,
-    [](const Operator& op, const NodeInfo& info) -> std::unique_ptr<Node> {
-      return std::make_unique<ConvNode>(op, info, true);
-    },
-    infer);
-
-const Operator bwn_conv2d(
-    "BwnConv2d", {{"x", abi::kFloat}, {"weight", abi::kUint8}, {"scale", abi::kFloat}, {"bias", abi::kFloat}}, 1,
-    [](const Operator& op, const NodeInfo& info) -> std::unique_ptr<Node> {
-      return std::make_unique<ConvNode>(op, info, false);
-    },
-    infer);
+std::vector<Operator> conv_operators() {
+  std::vector<Operator> all;
+  for (const bool from_signs : {false, true}) {
+    for (const bool add : {false, true}) {
+      for (const bool prelu : {false, true}) {
+        for (const bool to_signs : {false, true}) all.push_back(xnor_conv({from_signs, add, prelu, to_signs, false}));
+      }
+    }
+  }
+  const auto inputs = [](abi::ElementType weight) -> std::vector<Operator::Input> {
+    return {{"x", abi::kFloat}, {"weight", weight}, {"scale", abi::kFloat}, {"bias", abi::kFloat}};
+  };
+  ConvForm relu;
+  relu.relu = true;
+  constexpr int64_t most_int8 = (int64_t{1} << 24) / (127 * 127);
+  all.push_back(conv("BwnConv2d", inputs(abi::kUint8), &KernelSet::bwn_conv2d, kMostSigns));
+  all.push_back(conv("BwnConv2dInt8", inputs(abi::kUint8), &KernelSet::bwn_int8_conv2d, (int64_t{1} << 24) / 127));
+  all.push_back(conv("Int8Conv2d", inputs(abi::kInt8), &KernelSet::int8_conv2d, most_int8));
+  all.push_back(conv("Int8Conv2dRelu", inputs(abi::kInt8), &KernelSet::int8_conv2d, most_int8, relu));
+  return all;
+}
 
 }  // namespace edgenet

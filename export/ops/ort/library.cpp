@@ -15,14 +15,14 @@ void* const* abi::api = nullptr;
 
 namespace {
 
-constexpr int kOperatorSet = 1;
+constexpr int kOperatorSet = 2;
 
 /// The domain with all operators; ONNX Runtime wants it to outlive every session, so it lives as long as the process.
 abi::CustomOpDomain* make_domain() {
   abi::CustomOpDomain* domain = nullptr;
   check(abi::create_custom_op_domain("edgenet", &domain));
   try {
-    for (const Operator* op : operators()) check(abi::custom_op_domain_add(domain, op));
+    for (const Operator& op : operators()) check(abi::custom_op_domain_add(domain, &op));
   } catch (...) {
     abi::release_custom_op_domain(domain);
     throw;

@@ -1,102 +1,86 @@
-// XnorLinear and BwnLinear.
-#include "ort/node.h"
-#include "ort/packed.h"
+// The linear layers: of binary, binary-weight and 8-bit arithmetic.
+#include <algorithm>
+
+#include "ort/weights.h"
 
 namespace edgenet {
 
 namespace {
 
-class LinearNode final : public Node {
+class LinearNode final : public WeightedNode<LinearWeights, LinearKernel> {
  public:
-  LinearNode(const Operator& op, const NodeInfo& info, bool xnor) : Node(op, info), xnor_(xnor) {
+  LinearNode(const Operator& op, const NodeInfo& info, Make make, int64_t most_inputs) : WeightedNode(op, info, make) {
     const auto shape = info.attribute_ints("weight_shape", 2, 1);
-    weights_ = {shape[0], checked_row_inputs(info.where(), {shape[1]}), nullptr};
+    weights_ = {shape[0], checked_inputs({shape[1]}, most_inputs), nullptr};
   }
 
  protected:
-  std::vector<Shape> expected_shapes(const Shape& x) const override {
-    Shape expected_x(x.empty() ? 1 : x.size(), -1);
-    expected_x.back() = weights_.inputs;
-    std::vector<Shape> shapes = {expected_x};
-    if (xnor_) shapes.push_back({weights_.inputs});
-    shapes.push_back({weights_.outputs, row_bytes(weights_.inputs)});
-    shapes.push_back({weights_.outputs});
-    shapes.push_back({weights_.outputs});
-    return shapes;
+  Shape expected_shape(std::string_view input, const Shape& x) const override {
+    const auto [outputs, inputs, packed] = weights_;
+    if (input == "x") {
+      Shape expected(x.empty() ? 1 : x.size(), -1);
+      expected.back() = inputs;
+      return expected;
+    }
+    if (input == "threshold") return {inputs};
+    if (input == "weight") return {outputs, weights_are_packed() ? packed_bytes(inputs) : inputs};
+    return {outputs};
   }
-
-  Shape unknown_first() const override { return {-1}; }
 
   void check_sizes(const Shape& x) const override {
-    for (const int64_t size : x) {
-      if (size == 0)
-        refuse("input x has shape " + shape_text(x) + ", expected at least one row: the output would be empty");
-    }
+    if (std::find(x.begin(), x.end(), 0) == x.end()) return;
+    refuse("input x has shape " + shape_text(x) + ", expected at least one row: the output would be empty");
   }
-
-  void prepare(const uint8_t* packed) override { kernel_ = make(packed); }
 
   void compute(abi::KernelContext* context, const Inputs& inputs) const override {
-    Shape y_shape = inputs[0].shape;
-    y_shape.back() = weights_.outputs;
+    Shape y = inputs["x"].shape;
+    y.pop_back();
     int64_t rows = 1;
-    for (size_t i = 0; i + 1 < y_shape.size(); ++i) rows *= y_shape[i];
-    const size_t first = xnor_ ? 2 : 1;
-    std::unique_ptr<LinearKernel> made_now;
-    if (kernel_ == nullptr) made_now = make(inputs[first].bytes());
-    const LinearKernel& kernel = kernel_ != nullptr ? *kernel_ : *made_now;
-    float* y = output(context, 0, y_shape);
-    const Scratch memory = scratch(kernel.scratch_bytes(rows));
-    const LinearOperands operands = {inputs[0].floats(),
-                                     xnor_ ? inputs[1].floats() : nullptr,
-                                     inputs[first + 1].floats(),
-                                     inputs[first + 2].floats(),
-                                     y,
-                                     memory.get()};
-    kernel.run(rows, operands, executor_of(context));
+    for (const int64_t size : y) rows *= size;
+    y.push_back(weights_.outputs);
+    const auto kernel = this->kernel(inputs);
+    const Scratch memory = scratch(kernel->scratch_bytes(rows));
+    LinearOperands operands{};
+    operands.x = inputs["x"].floats();
+    operands.threshold = inputs["threshold"].floats();
+    operands.scale = inputs["scale"].floats();
+    operands.bias = inputs["bias"].floats();
+    operands.y = output<float>(context, 0, y);
+    operands.scratch = memory.get();
+    kernel->run(rows, operands, executor_of(context));
   }
-
- private:
-  std::unique_ptr<LinearKernel> make(const uint8_t* packed) const {
-    LinearWeights weights = weights_;
-    weights.packed = packed;
-    return xnor_ ? active_kernels().xnor_linear(weights) : active_kernels().bwn_linear(weights);
-  }
-
-  bool xnor_;
-  LinearWeights weights_{};
-  std::unique_ptr<LinearKernel> kernel_;
 };
 
 void infer(const ShapeInference& inference) {
   auto x = inference.input(0);
-  const auto weight = inference.attribute_ints("weight_shape", 2);
+  const auto weight = inference.attribute_ints("weight_shape", 2, 1);
   if (!x || x->shape.empty() || !weight) return;
   x->shape.back() = (*weight)[0];
   x->symbols.back().clear();
   inference.set_output(0, x->shape, x->symbols);
 }
 
+Operator linear(const char* name, std::vector<Operator::Input> inputs, LinearNode::Make make, int64_t most_inputs) {
+  return {name,
+          std::move(inputs),
+          {abi::kFloat},
+          [=](const Operator& op, const NodeInfo& info) {
+            return std::make_unique<LinearNode>(op, info, make, most_inputs);
+          },
+          infer};
+}
+
 }  // namespace
 
-const Operator xnor_linear(
-    "XnorLinear",
-    {{"x", abi::kFloat},
-     {"threshold", abi::kFloat},
-     {"weight", abi::kUint8},
-     {"scale", abi::kFloat},
-     {"bias", abi::kFloat}},
-    1,
-    [](const Operator& op, const NodeInfo& info) -> std::unique_ptr<Node> {
-      return std::make_unique<LinearNode>(op, info, true);
-    },
-    infer);
-
-const Operator bwn_linear(
-    "BwnLinear", {{"x", abi::kFloat}, {"weight", abi::kUint8}, {"scale", abi::kFloat}, {"bias", abi::kFloat}}, 1,
-    [](const Operator& op, const NodeInfo& info) -> std::unique_ptr<Node> {
-      return std::make_unique<LinearNode>(op, info, false);
-    },
-    infer);
+std::vector<Operator> linear_operators() {
+  const Operator::Input x = {"x", abi::kFloat}, threshold = {"threshold", abi::kFloat};
+  const Operator::Input packed = {"weight", abi::kUint8}, int8 = {"weight", abi::kInt8};
+  const Operator::Input scale = {"scale", abi::kFloat}, bias = {"bias", abi::kFloat};
+  return {
+      linear("XnorLinear", {x, threshold, packed, scale, bias}, &KernelSet::xnor_linear, kMostSigns),
+      linear("BwnLinear", {x, packed, scale, bias}, &KernelSet::bwn_linear, kMostSigns),
+      linear("Int8Linear", {x, int8, scale, bias}, &KernelSet::int8_linear, (int64_t{1} << 31) / (127 * 127)),
+  };
+}
 
 }  // namespace edgenet

@@ -30,7 +30,16 @@ uint64_t kernel_runs() { return runs; }
 
 Executor executor_of(abi::KernelContext* context) { return {run_on_host, context}; }
 
-Node::Node(const Operator& op, const NodeInfo& info) : op_(op), where_(info.where()), allocator_(info.allocator()) {}
+Inputs::Inputs(const Operator& op) : op_(&op), tensors_(op.inputs.size()) {}
+
+const Tensor& Inputs::operator[](std::string_view name) const {
+  static const Tensor none;
+  const Operator::Input* input = op_->input(name);
+  return input == nullptr ? none : tensors_[static_cast<size_t>(input - op_->inputs.data())];
+}
+
+Node::Node(const Operator& op, const NodeInfo& info)
+    : op_(op), where_(info.where()), allocator_(info.allocator()), constants_(op) {}
 
 Node::~Node() { abi::release_allocator(allocator_); }
 
@@ -42,27 +51,26 @@ void Node::load(const NodeInfo& info) {
   }
   std::vector<MaybeShape> shapes;
   for (size_t i = 0; i < op_.inputs.size(); ++i) {
-    constants_.push_back(info.constant(i));
-    shapes.push_back(constants_[i].data != nullptr ? MaybeShape{constants_[i].shape} : info.shape(i));
+    const Tensor constant = info.constant(i);
+    shapes.push_back(constant.data != nullptr ? MaybeShape{constant.shape} : info.shape(i));
+    constants_.at(i) = constant;
   }
   check_shapes(shapes);
-  for (size_t i = 0; i < op_.inputs.size(); ++i) {
-    if (op_.inputs[i].type == abi::kUint8 && constants_[i].data != nullptr) prepare(constants_[i].bytes());
-  }
+  prepare(constants_);
   ++created;
 }
 
 void Node::run(abi::KernelContext* context) const {
   Inputs inputs = constants_;
-  std::vector<MaybeShape> shapes(inputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].data == nullptr) {
+  std::vector<MaybeShape> shapes;
+  for (size_t i = 0; i < op_.inputs.size(); ++i) {
+    if (inputs.at(i).data == nullptr) {
       const abi::Value* value = nullptr;
       check(abi::context_input(context, i, &value));
       if (value == nullptr) refuse(std::string("input ") + op_.inputs[i].name + " is not given");
-      inputs[i] = read_tensor(value);
+      inputs.at(i) = read_tensor(value);
     }
-    shapes[i] = inputs[i].shape;
+    shapes.emplace_back(inputs.at(i).shape);
   }
   check_shapes(shapes);
   compute(context, inputs);
@@ -70,24 +78,24 @@ void Node::run(abi::KernelContext* context) const {
 }
 
 void Node::check_shapes(const std::vector<MaybeShape>& found) const {
-  const Shape first = found[0].value_or(unknown_first());
-  const std::vector<Shape> expected = expected_shapes(first);
+  const Shape first = found[0].value_or(expected_shape(op_.inputs[0].name, {}));
   for (size_t i = 0; i < found.size(); ++i) {
-    if (found[i] && !fits(*found[i], expected[i])) {
+    const Shape expected = expected_shape(op_.inputs[i].name, first);
+    if (found[i] && !fits(*found[i], expected)) {
       refuse(std::string("input ") + op_.inputs[i].name + " has shape " + shape_text(*found[i]) + ", expected " +
-             shape_text(expected[i]));
+             shape_text(expected));
     }
+    if (i == 0) check_sizes(first);
   }
-  check_sizes(first);
 }
 
-float* Node::output(abi::KernelContext* context, size_t index, const Shape& shape) const {
+void* Node::output_data(abi::KernelContext* context, size_t index, const Shape& shape) const {
   abi::Value* value = nullptr;
   check(abi::context_output(context, index, shape.data(), shape.size(), &value));
   if (value == nullptr) refuse("output " + std::to_string(index) + " is not given");
   void* data = nullptr;
   check(abi::get_tensor_mutable_data(value, &data));
-  return static_cast<float*>(data);
+  return data;
 }
 
 }  // namespace edgenet

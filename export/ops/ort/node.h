@@ -1,7 +1,9 @@
 // What all operators have in common: how a node is described to ONNX Runtime, read, checked and run.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -39,19 +41,34 @@ class NodeInfo {
 /// The inputs and outputs of a node while shapes are inferred. Nothing here fails: what is not known stays unknown.
 class ShapeInference {
  public:
-  explicit ShapeInference(abi::ShapeInferContext* context) : context_(context) {}
+  ShapeInference(const Operator& op, abi::ShapeInferContext* context) : op_(op), context_(context) {}
 
   struct Input {
     Shape shape;
     std::vector<std::string> symbols;  ///< the names of unknown dimensions, "" where they have none
   };
   std::optional<Input> input(size_t index) const;
-  /// The attribute's entries, if it is there and has `count` of them.
-  std::optional<std::vector<int64_t>> attribute_ints(const char* name, size_t count) const;
+  /// The attribute's entries, if it is there and has `count` of them in [least, 2^31).
+  std::optional<std::vector<int64_t>> attribute_ints(const char* name, size_t count, int64_t least) const;
   void set_output(size_t index, const Shape& shape, const std::vector<std::string>& symbols) const;
 
  private:
+  const Operator& op_;
   abi::ShapeInferContext* context_;
+};
+
+/// The tensors that a node is given, by the operator's names for them.
+class Inputs {
+ public:
+  explicit Inputs(const Operator& op);
+  /// No data where the operator has no such input, or where it is not known yet.
+  const Tensor& operator[](std::string_view name) const;
+  Tensor& at(size_t index) { return tensors_[index]; }
+  const Tensor& first() const { return tensors_.front(); }
+
+ private:
+  const Operator* op_;
+  std::vector<Tensor> tensors_;  ///< in the operator's order
 };
 
 /// One node of one session.
@@ -62,36 +79,35 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Checks what is known when the model is loaded and makes the kernel if the weights are there.
+  /// Checks what is known when the model is loaded and prepares for the runs.
   void load(const NodeInfo& info);
   void run(abi::KernelContext* context) const;
 
  protected:
-  /// A call's inputs in the order of the operator; their shapes are checked.
-  using Inputs = std::vector<Tensor>;
-
-  /// What each input must look like, given the first one's shape; -1 stands for any size.
-  virtual std::vector<Shape> expected_shapes(const Shape& first) const = 0;
-  /// The least that is known of the first input.
-  virtual Shape unknown_first() const = 0;
-  /// Throws Refusal where sizes that fit one by one make no output.
+  /// What an input must look like, given the first one's shape if that is known; -1 stands for any size.
+  virtual Shape expected_shape(std::string_view input, const Shape& first) const = 0;
+  /// Throws Refusal where the first input makes no output although its shape is as expected.
   virtual void check_sizes(const Shape& first) const = 0;
-  /// Makes the kernel of constant weights, which outlive the node.
-  virtual void prepare(const uint8_t* packed) = 0;
+  /// Makes what can be made of the inputs that are constants of the model, which outlive the node.
+  virtual void prepare(const Inputs& /*constants*/) {}
   virtual void compute(abi::KernelContext* context, const Inputs& inputs) const = 0;
 
   [[noreturn]] void refuse(const std::string& what) const;
   Scratch scratch(size_t bytes) const { return Scratch(allocator_, bytes); }
-  float* output(abi::KernelContext* context, size_t index, const Shape& shape) const;
+  template <class Element>
+  Element* output(abi::KernelContext* context, size_t index, const Shape& shape) const {
+    return static_cast<Element*>(output_data(context, index, shape));
+  }
 
   const Operator& op_;
 
  private:
   void check_shapes(const std::vector<MaybeShape>& found) const;
+  void* output_data(abi::KernelContext* context, size_t index, const Shape& shape) const;
 
   std::string where_;  ///< operator and node, for messages
   abi::Allocator* allocator_ = nullptr;
-  Inputs constants_;  ///< by input; no data where the input is not a constant
+  Inputs constants_;
 };
 
 /// One operator as ONNX Runtime sees it.
@@ -100,14 +116,19 @@ struct Operator : abi::CustomOp {
     const char* name;
     abi::ElementType type;
   };
-  const char* name;
-  std::vector<Input> inputs;
-  size_t outputs;
-  std::unique_ptr<Node> (*create)(const Operator& op, const NodeInfo& info);
-  void (*infer)(const ShapeInference& inference);
+  using Create = std::function<std::unique_ptr<Node>(const Operator& op, const NodeInfo& info)>;
+  using Infer = std::function<void(const ShapeInference& inference)>;
 
-  Operator(const char* name, std::vector<Input> inputs, size_t outputs,
-           std::unique_ptr<Node> (*create)(const Operator&, const NodeInfo&), void (*infer)(const ShapeInference&));
+  std::string name;
+  std::vector<Input> inputs;
+  std::vector<abi::ElementType> outputs;
+  Create create;
+  Infer infer;
+
+  Operator(std::string name, std::vector<Input> inputs, std::vector<abi::ElementType> outputs, Create create,
+           Infer infer);
+  /// The input of that name; null if there is none.
+  const Input* input(std::string_view input_name) const;
 };
 
 /// ONNX Runtime's threads, for the time of one call.
@@ -117,8 +138,11 @@ Executor executor_of(abi::KernelContext* context);
 uint64_t kernels_created();
 uint64_t kernel_runs();
 
-/// All operators of the set.
-const std::vector<const Operator*>& operators();
-extern const Operator xnor_conv2d, bwn_conv2d, xnor_linear, bwn_linear, xnor_recurrence, bwn_recurrence;
+/// All operators of the set, and the parts of it.
+const std::vector<Operator>& operators();
+std::vector<Operator> conv_operators();
+std::vector<Operator> pool_operators();
+std::vector<Operator> linear_operators();
+std::vector<Operator> recurrence_operators();
 
 }  // namespace edgenet

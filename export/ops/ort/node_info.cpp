@@ -9,6 +9,8 @@ namespace {
 
 constexpr int64_t kAttributeLimit = int64_t{1} << 31;
 
+bool in_range(int64_t value, int64_t least) { return least <= value && value < kAttributeLimit; }
+
 struct TypeInfo {
   abi::TypeInfo* handle = nullptr;
   ~TypeInfo() {
@@ -39,7 +41,7 @@ int64_t NodeInfo::attribute_int(const char* name, int64_t least) const {
   if (!succeeded(abi::info_attribute_int(info_, name, &value))) {
     throw Refusal(where() + ": attribute " + name + " is missing or is not an integer");
   }
-  if (value < least || value >= kAttributeLimit) {
+  if (!in_range(value, least)) {
     throw Refusal(where() + ": attribute " + name + " is " + std::to_string(value) + ", expected at least " +
                   std::to_string(least) + " and less than 2^31");
   }
@@ -57,7 +59,7 @@ std::vector<int64_t> NodeInfo::attribute_ints(const char* name, size_t count, in
   const std::string text = where() + ": attribute " + name + " is " + list_text(values);
   if (found != count) throw Refusal(text + expected);
   for (const int64_t value : values) {
-    if (value < least || value >= kAttributeLimit) {
+    if (!in_range(value, least)) {
       throw Refusal(text + expected + " of at least " + std::to_string(least) + " and less than 2^31");
     }
   }
@@ -104,20 +106,24 @@ std::optional<ShapeInference::Input> ShapeInference::input(size_t index) const {
   return input;
 }
 
-std::optional<std::vector<int64_t>> ShapeInference::attribute_ints(const char* name, size_t count) const {
+std::optional<std::vector<int64_t>> ShapeInference::attribute_ints(const char* name, size_t count,
+                                                                   int64_t least) const {
   const abi::OpAttr* attribute = nullptr;
   if (!succeeded(abi::infer_attribute(context_, name, &attribute)) || attribute == nullptr) return {};
   std::vector<int64_t> values(count);
   size_t bytes = 0;
   if (!succeeded(abi::read_attribute(attribute, abi::kInts, values.data(), count * sizeof(int64_t), &bytes))) return {};
   if (bytes != count * sizeof(int64_t)) return {};
+  for (const int64_t value : values) {
+    if (!in_range(value, least)) return {};
+  }
   return values;
 }
 
 void ShapeInference::set_output(size_t index, const Shape& shape, const std::vector<std::string>& symbols) const {
   TensorInfo info;
   check(abi::create_tensor_info(&info.handle));
-  check(abi::set_element_type(info.handle, abi::kFloat));
+  check(abi::set_element_type(info.handle, op_.outputs[index]));
   check(abi::set_dimensions(info.handle, shape.data(), shape.size()));
   // ONNX Runtime takes two dimensions of one name, or of the value -1, to be equal and shares buffers on the strength
   // of it: an unknown dimension must have a name of its own.

@@ -23,7 +23,7 @@ abi::Status* run_node(void* kernel, abi::KernelContext* context) {
 abi::Status* infer_shapes(const abi::CustomOp* op, abi::ShapeInferContext* context) {
   // A bad node is refused with its message when its kernel is made: ONNX Runtime drops what is said here.
   try {
-    self(op).infer(ShapeInference(context));
+    self(op).infer(ShapeInference(self(op), context));
   } catch (const std::exception&) {
     return nullptr;
   }
@@ -32,17 +32,21 @@ abi::Status* infer_shapes(const abi::CustomOp* op, abi::ShapeInferContext* conte
 
 }  // namespace
 
-Operator::Operator(const char* name_, std::vector<Input> inputs_, size_t outputs_,
-                   std::unique_ptr<Node> (*create_)(const Operator&, const NodeInfo&),
-                   void (*infer_)(const ShapeInference&))
-    : abi::CustomOp{}, name(name_), inputs(std::move(inputs_)), outputs(outputs_), create(create_), infer(infer_) {
+Operator::Operator(std::string name_, std::vector<Input> inputs_, std::vector<abi::ElementType> outputs_,
+                   Create create_, Infer infer_)
+    : abi::CustomOp{},
+      name(std::move(name_)),
+      inputs(std::move(inputs_)),
+      outputs(std::move(outputs_)),
+      create(std::move(create_)),
+      infer(std::move(infer_)) {
   version = abi::kApiVersion;
-  get_name = [](const abi::CustomOp* op) { return self(op).name; };
+  get_name = [](const abi::CustomOp* op) { return self(op).name.c_str(); };
   get_execution_provider = [](const abi::CustomOp*) { return "CPUExecutionProvider"; };
   get_input_type = [](const abi::CustomOp* op, size_t index) { return self(op).inputs[index].type; };
   get_input_count = [](const abi::CustomOp* op) { return self(op).inputs.size(); };
-  get_output_type = [](const abi::CustomOp*, size_t) { return abi::kFloat; };
-  get_output_count = [](const abi::CustomOp* op) { return self(op).outputs; };
+  get_output_type = [](const abi::CustomOp* op, size_t index) { return self(op).outputs[index]; };
+  get_output_count = [](const abi::CustomOp* op) { return self(op).outputs.size(); };
   destroy_kernel = [](void* kernel) { delete static_cast<Node*>(kernel); };
   get_input_characteristic = [](const abi::CustomOp*, size_t) { return abi::kRequired; };
   get_output_characteristic = [](const abi::CustomOp*, size_t) { return abi::kRequired; };
@@ -59,9 +63,21 @@ Operator::Operator(const char* name_, std::vector<Input> inputs_, size_t outputs
   get_end_version = [](const abi::CustomOp*) { return 0x7fffffff; };
 }
 
-const std::vector<const Operator*>& operators() {
-  static const std::vector<const Operator*> all = {&xnor_conv2d, &bwn_conv2d,      &xnor_linear,
-                                                   &bwn_linear,  &xnor_recurrence, &bwn_recurrence};
+const Operator::Input* Operator::input(std::string_view input_name) const {
+  for (const Input& input : inputs) {
+    if (input_name == input.name) return &input;
+  }
+  return nullptr;
+}
+
+const std::vector<Operator>& operators() {
+  static const std::vector<Operator> all = [] {
+    std::vector<Operator> set;
+    for (const auto part : {conv_operators, pool_operators, linear_operators, recurrence_operators}) {
+      for (Operator& op : part()) set.push_back(std::move(op));
+    }
+    return set;
+  }();
   return all;
 }
 

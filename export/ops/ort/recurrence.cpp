@@ -1,106 +1,94 @@
-// XnorRecurrence and BwnRecurrence.
+// The recurrent layers: Elman, LSTM and GRU of binary and binary-weight arithmetic.
 #include <cstring>
 
-#include "ort/node.h"
-#include "ort/packed.h"
+#include "ort/weights.h"
 
 namespace edgenet {
 
 namespace {
 
-class RecurrenceNode final : public Node {
+class RecurrenceNode final : public WeightedNode<LinearWeights, RecurrenceKernel> {
  public:
-  RecurrenceNode(const Operator& op, const NodeInfo& info, bool xnor) : Node(op, info), xnor_(xnor) {
+  RecurrenceNode(const Operator& op, const NodeInfo& info, Make make, int64_t gates) : WeightedNode(op, info, make) {
     const auto shape = info.attribute_ints("weight_shape", 2, 1);
-    if (shape[0] != shape[1]) refuse("attribute weight_shape is " + list_text(shape) + ", expected [H, H]");
-    weights_ = {shape[0], checked_row_inputs(info.where(), {shape[1]}), nullptr};
+    if (shape[0] != gates * shape[1]) {
+      const std::string rows = gates == 1 ? "H" : std::to_string(gates) + " * H";
+      refuse("attribute weight_shape is " + list_text(shape) + ", expected [" + rows + ", H]");
+    }
+    weights_ = {shape[0], checked_inputs({shape[1]}, kMostSigns), nullptr};
   }
 
  protected:
-  std::vector<Shape> expected_shapes(const Shape& u) const override {
-    const int64_t size = weights_.outputs;
-    std::vector<Shape> shapes = {{-1, -1, size}};
-    if (xnor_) shapes.push_back({size});
-    shapes.push_back({size, row_bytes(size)});
-    shapes.push_back({size});
-    shapes.push_back({u.size() == 3 ? u[1] : -1, size});
-    return shapes;
+  Shape expected_shape(std::string_view input, const Shape& u) const override {
+    const auto [gate_values, size, packed] = weights_;
+    if (input == "u") return {-1, -1, gate_values};
+    if (input == "weight") return {gate_values, packed_bytes(size)};
+    if (input == "scale") return {gate_values};
+    if (input == "initial" || input == "initial_cell") return {u[1], size};
+    return {size};
   }
-
-  Shape unknown_first() const override { return {-1, -1, -1}; }
 
   void check_sizes(const Shape& u) const override {
-    if (u[0] == 0 || u[1] == 0) {
-      refuse("input u has shape " + shape_text(u) + ", expected at least one step and a batch of at least 1");
-    }
+    if (u[0] != 0 && u[1] != 0) return;
+    refuse("input u has shape " + shape_text(u) + ", expected at least one step and a batch of at least 1");
   }
-
-  void prepare(const uint8_t* packed) override { kernel_ = make(packed); }
 
   void compute(abi::KernelContext* context, const Inputs& inputs) const override {
-    const Shape& u = inputs[0].shape;
-    const int64_t steps = u[0];
-    const int64_t batch = u[1];
-    const int64_t state = batch * weights_.outputs;
-    const size_t first = xnor_ ? 2 : 1;
-    std::unique_ptr<RecurrenceKernel> made_now;
-    if (kernel_ == nullptr) made_now = make(inputs[first].bytes());
-    const RecurrenceKernel& kernel = kernel_ != nullptr ? *kernel_ : *made_now;
-    float* p = output(context, 0, u);
-    float* last = output(context, 1, {batch, weights_.outputs});
-    const Scratch memory = scratch(kernel.scratch_bytes(batch));
+    const Shape& u = inputs["u"].shape;
+    const int64_t steps = u[0], batch = u[1], size = weights_.inputs;
+    const auto kernel = this->kernel(inputs);
+    const Scratch memory = scratch(kernel->scratch_bytes(batch));
     RecurrenceOperands operands{};
-    operands.u = inputs[0].floats();
-    operands.threshold = xnor_ ? inputs[1].floats() : nullptr;
-    operands.scale = inputs[first + 1].floats();
-    operands.initial = inputs[first + 2].floats();
-    operands.y = p;
+    operands.u = inputs["u"].floats();
+    operands.threshold = inputs["threshold"].floats();
+    operands.scale = inputs["scale"].floats();
+    operands.bias = inputs["bias"].floats();
+    operands.initial = inputs["initial"].floats();
+    operands.initial_cell = inputs["initial_cell"].floats();
+    operands.y = output<float>(context, 0, {steps, batch, size});
+    if (operands.initial_cell != nullptr) operands.final_cell = output<float>(context, 2, {batch, size});
     operands.scratch = memory.get();
-    kernel.run(steps, batch, operands, executor_of(context));
-    std::memcpy(last, p + (steps - 1) * state, static_cast<size_t>(state) * sizeof(float));
+    kernel->run(steps, batch, operands, executor_of(context));
+    const int64_t state = batch * size;
+    std::memcpy(output<float>(context, 1, {batch, size}), operands.y + (steps - 1) * state,
+                static_cast<size_t>(state) * sizeof(float));
   }
-
- private:
-  std::unique_ptr<RecurrenceKernel> make(const uint8_t* packed) const {
-    LinearWeights weights = weights_;
-    weights.packed = packed;
-    return xnor_ ? active_kernels().xnor_recurrence(weights) : active_kernels().bwn_recurrence(weights);
-  }
-
-  bool xnor_;
-  LinearWeights weights_{};
-  std::unique_ptr<RecurrenceKernel> kernel_;
 };
 
-void infer(const ShapeInference& inference) {
+void infer(const ShapeInference& inference, size_t outputs) {
   const auto u = inference.input(0);
-  const auto weight = inference.attribute_ints("weight_shape", 2);
+  const auto weight = inference.attribute_ints("weight_shape", 2, 1);
   if (!u || u->shape.size() != 3 || !weight) return;
-  const int64_t size = (*weight)[0];
+  const int64_t size = (*weight)[1];
   inference.set_output(0, {u->shape[0], u->shape[1], size}, {u->symbols[0], u->symbols[1], ""});
-  inference.set_output(1, {u->shape[1], size}, {u->symbols[1], ""});
+  for (size_t state = 1; state < outputs; ++state) {
+    inference.set_output(state, {u->shape[1], size}, {u->symbols[1], ""});
+  }
+}
+
+/// `outputs` counts the sequence and the final states.
+Operator recurrence(const char* name, int64_t gates, std::vector<Operator::Input> inputs, size_t outputs,
+                    RecurrenceNode::Make make) {
+  return {
+      name, std::move(inputs), std::vector<abi::ElementType>(outputs, abi::kFloat),
+      [=](const Operator& op, const NodeInfo& info) { return std::make_unique<RecurrenceNode>(op, info, make, gates); },
+      [=](const ShapeInference& inference) { infer(inference, outputs); }};
 }
 
 }  // namespace
 
-const Operator xnor_recurrence(
-    "XnorRecurrence",
-    {{"u", abi::kFloat},
-     {"threshold", abi::kFloat},
-     {"weight", abi::kUint8},
-     {"scale", abi::kFloat},
-     {"initial", abi::kFloat}},
-    2,
-    [](const Operator& op, const NodeInfo& info) -> std::unique_ptr<Node> {
-      return std::make_unique<RecurrenceNode>(op, info, true);
-    },
-    infer);
-
-const Operator bwn_recurrence(
-    "BwnRecurrence", {{"u", abi::kFloat}, {"weight", abi::kUint8}, {"scale", abi::kFloat}, {"initial", abi::kFloat}}, 2,
-    [](const Operator& op, const NodeInfo& info) -> std::unique_ptr<Node> {
-      return std::make_unique<RecurrenceNode>(op, info, false);
-    },
-    infer);
+std::vector<Operator> recurrence_operators() {
+  const Operator::Input u = {"u", abi::kFloat}, threshold = {"threshold", abi::kFloat};
+  const Operator::Input weight = {"weight", abi::kUint8}, scale = {"scale", abi::kFloat}, bias = {"bias", abi::kFloat};
+  const Operator::Input initial = {"initial", abi::kFloat}, cell = {"initial_cell", abi::kFloat};
+  return {
+      recurrence("XnorRecurrence", 1, {u, threshold, weight, scale, initial}, 2, &KernelSet::xnor_recurrence),
+      recurrence("BwnRecurrence", 1, {u, weight, scale, initial}, 2, &KernelSet::bwn_recurrence),
+      recurrence("XnorLstm", 4, {u, threshold, weight, scale, initial, cell}, 3, &KernelSet::xnor_lstm),
+      recurrence("BwnLstm", 4, {u, weight, scale, initial, cell}, 3, &KernelSet::bwn_lstm),
+      recurrence("XnorGru", 3, {u, threshold, weight, scale, bias, initial}, 2, &KernelSet::xnor_gru),
+      recurrence("BwnGru", 3, {u, weight, scale, bias, initial}, 2, &KernelSet::bwn_gru),
+  };
+}
 
 }  // namespace edgenet

@@ -1,0 +1,35 @@
+#include "ort/window.h"
+
+namespace edgenet {
+
+int64_t WindowAxis::places(int64_t size) const {
+  if (size < 0) return -1;
+  const int64_t room = size + pads() - reach() - 1;
+  return room < 0 ? 0 : room / stride + 1;
+}
+
+Window::Window(int64_t kernel_height, int64_t kernel_width, const std::vector<int64_t>& strides,
+               const std::vector<int64_t>& pads, const std::vector<int64_t>& dilations)
+    : height{kernel_height, strides[0], pads[0], pads[2], dilations[0]},
+      width{kernel_width, strides[1], pads[1], pads[3], dilations[1]} {}
+
+void infer_image(const ShapeInference& inference, int64_t channels, const Window& window) {
+  const auto x = inference.input(0);
+  if (!x || x->shape.size() != 4) return;
+  ShapeInference::Input y = *x;
+  if (channels >= 0) {
+    y.shape[1] = channels;
+    y.symbols[1].clear();
+  }
+  for (const size_t axis : {size_t{2}, size_t{3}}) {
+    const WindowAxis& along = axis == 2 ? window.height : window.width;
+    const bool keeps_size = along.stride == 1 && along.pads() == along.reach();
+    if (keeps_size) continue;
+    const int64_t places = along.places(x->shape[axis]);
+    y.shape[axis] = places >= 1 ? places : -1;
+    y.symbols[axis].clear();
+  }
+  inference.set_output(0, y.shape, y.symbols);
+}
+
+}  // namespace edgenet
