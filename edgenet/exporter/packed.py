@@ -1,6 +1,7 @@
 """What layers become for export: modules that hold packed weights and stand for one ONNX node each."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from edgenet.exporter.functions import DOMAIN, OPERATOR_SET
 from edgenet.nn import BinaryConv2d, BinaryLinear, pack_bits
+from edgenet.nn.drop_in import DropInConv2d
 
 
 def node(
@@ -59,32 +61,47 @@ class PackedLayer(nn.Module):
         return [x, *threshold, self.weight, self.scale, last]
 
 
-class PackedConv2d(PackedLayer):
-    """`XnorConv2d` or `BwnConv2d`."""
+@dataclass(frozen=True)
+class Geometry:
+    """The attributes of a convolution's node."""
 
-    def __init__(self, layer: BinaryConv2d) -> None:
-        super().__init__(
-            layer.binary_weight(), layer.scaling_factor(), layer.bias, layer.threshold, layer.scheme, layer.groups
-        )
-        self.groups = layer.groups
-        self.strides, self.pads, self.dilations = list(layer.stride), list(layer.pads), list(layer.dilation)
+    weight_shape: list[int]
+    strides: list[int]
+    pads: list[int]
+    dilations: list[int]
+    group: int
 
-    def forward(self, x: Tensor) -> Tensor:
+    @classmethod
+    def of(cls, layer: DropInConv2d) -> "Geometry":
+        return cls(
+            list(layer.weight.shape), list(layer.stride), list(layer.pads), list(layer.dilation), layer.groups
+        )  # fmt: skip
+
+    def convolve(self, operator: str, operands: Sequence[Tensor]) -> Tensor:
+        """The output of the operator's node, of a batch of images or of one image; the image is the first operand."""
+        x, *constants = operands
         batched = x if x.dim() == 4 else x.unsqueeze(0)
-        attributes = {
-            "weight_shape": self.weight_shape,
-            "strides": self.strides,
-            "pads": self.pads,
-            "dilations": self.dilations,
-            "group": self.groups,
-        }
         shape = [batched.shape[0], self.weight_shape[0], *(self._size(batched, axis) for axis in (0, 1))]
-        y = node(f"{self.prefix}Conv2d", self._operands(batched, self.bias), attributes, [shape])[0]
+        y = node(operator, [batched, *constants], asdict(self), [shape])[0]
         return y if x.dim() == 4 else y.squeeze(0)
 
     def _size(self, x: Tensor, axis: int) -> Any:
         covered = self.dilations[axis] * (self.weight_shape[2 + axis] - 1) + 1
         return (x.shape[2 + axis] + self.pads[axis] + self.pads[axis + 2] - covered) // self.strides[axis] + 1
+
+
+class PackedConv2d(PackedLayer):
+    """`XnorConv2d`, `BwnConv2d` or `BwnConv2dInt8`."""
+
+    def __init__(self, layer: BinaryConv2d) -> None:
+        super().__init__(
+            layer.binary_weight(), layer.scaling_factor(), layer.bias, layer.threshold, layer.scheme, layer.groups
+        )
+        self.operator = f"{self.prefix}Conv2d{'Int8' if layer.activations == 'int8' else ''}"
+        self.geometry = Geometry.of(layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.geometry.convolve(self.operator, self._operands(x, self.bias))
 
 
 class PackedLinear(PackedLayer):

@@ -3,14 +3,15 @@
 from torch import nn
 
 from edgenet.exporter.packed import PackedConv2d, PackedLinear
+from edgenet.exporter.packed_int8 import PackedInt8Conv2d, PackedInt8Linear
 from edgenet.exporter.packed_recurrent import PackedRNN
 from edgenet.exporter.standard_recurrent import StandardRNN, has_standard_node
-from edgenet.nn import BinaryConv2d, BinaryLinear
+from edgenet.nn import BinaryConv2d, BinaryLinear, Int8Conv2d, Int8Linear
 from edgenet.nn.recurrent import BinaryRNNBase
 
 
 def pack_layers(model: nn.Module) -> nn.Module:
-    """Replace, in place, binary layers and recurrent networks by their packed modules; returns the model's new root."""
+    """Replace, in place, binary, 8-bit and recurrent layers by their packed modules; returns the model's new root."""
     return _pack(model, {}).eval()
 
 
@@ -29,6 +30,10 @@ def _packed(module: nn.Module) -> nn.Module | None:
         return PackedConv2d(module)
     if isinstance(module, BinaryLinear):
         return PackedLinear.of(module)
+    if isinstance(module, Int8Conv2d):
+        return PackedInt8Conv2d(module)
+    if isinstance(module, Int8Linear):
+        return PackedInt8Linear.of(module)
     if isinstance(module, BinaryRNNBase):
         return PackedRNN(module)
     if isinstance(module, nn.RNNBase) and has_standard_node(module):
