@@ -39,6 +39,12 @@ class Recipe:
 
 _RECURRENT_CLIP = 1.0  # gradients through many steps can explode
 
+_GATED = {
+    "full": Recipe(12, 4e-3, gradient_clip=_RECURRENT_CLIP),
+    "bwn": Recipe(12, 4e-3, gradient_clip=_RECURRENT_CLIP),
+    "xnor": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
+}
+
 # By model ("" for the user's own), then by scheme.
 _DEFAULT: dict[str, dict[str, Recipe]] = {
     "": {"full": Recipe(12, 2e-3), "bwn": Recipe(12, 1e-3), "xnor": Recipe(20, 2e-3)},
@@ -51,16 +57,8 @@ _DEFAULT: dict[str, dict[str, Recipe]] = {
         "bwn": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
         "xnor": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
     },
-    "lstm": {
-        "full": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
-        "bwn": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
-        "xnor": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
-    },
-    "gru": {
-        "full": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
-        "bwn": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
-        "xnor": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
-    },
+    "lstm": _GATED,
+    "gru": _GATED,
 }
 _THOROUGH_FACTOR = 4
 _RECIPES = ("default", "thorough")
