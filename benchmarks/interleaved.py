@@ -1,17 +1,22 @@
-"""Timing of small operators, interleaved in one process on one pinned thread."""
+"""Timing of several calls in turns, in one process on one pinned thread."""
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
+from typing import TypeVar
 
 from edgenet.bench.machine import BlockTimer, quiet_cores
 from edgenet.bench.statistics import paired_ratio
 
+Call = Callable[[], object]
+Key = TypeVar("Key", bound=Hashable)
+
 _BLOCK_SECONDS = 0.012
 MIN_PAIRS = 20
+MIN_QUIET = 5
 _PATIENCE = 3.0
 
 
@@ -32,8 +37,8 @@ class Timing:
         return [number for number, both in enumerate(zip(self.quiet, peer.quiet, strict=True)) if all(both)]
 
     def disturbed(self, peer: "Timing") -> bool:
-        """Whether too few rounds were quiet, so that the ratio is that of all rounds and is not to be relied on."""
-        return len(self.quiet_rounds(peer)) < MIN_PAIRS
+        """Whether too few rounds were quiet, so that the ratio is that of all and is not to be relied on."""
+        return len(self.quiet_rounds(peer)) < min(MIN_QUIET, len(self.blocks))
 
     def ratio_of(self, peer: "Timing") -> dict[str, float]:
         """Return how many times as long the peer takes: median of paired blocks and 95 % interval."""
@@ -41,45 +46,62 @@ class Timing:
         ratio = paired_ratio([peer.blocks[i] for i in rounds], [self.blocks[i] for i in rounds])
         return dict(zip(("median", "low", "high"), ratio, strict=True))
 
+    def per_layer(self, layers: int) -> "Timing":
+        """Return the same of one of so many layers in a row."""
+        return Timing([block / layers for block in self.blocks], self.quiet)
+
 
 @contextmanager
-def pinned() -> Iterator[int]:
-    """Pin this process to the quietest core, which is yielded, and let it go again."""
+def pinned(threads: int = 1) -> Iterator[list[int]]:
+    """Pin this process to the quietest cores, which are yielded, and let it go again.
+
+    Threads inherit it, so that whatever makes threads of its own has to be made in here.
+    """
     before = os.sched_getaffinity(0)
-    (core,) = quiet_cores(1)
-    os.sched_setaffinity(0, {core})
+    cores = quiet_cores(threads)
+    os.sched_setaffinity(0, set(cores))
     try:
-        yield core
+        yield cores
     finally:
         os.sched_setaffinity(0, before)
 
 
-def measure(calls: Mapping[str, Callable[[], object]], core: int, seconds: float) -> dict[str, Timing]:
-    """Time calls in turns for about `seconds`, and up to three times as long until 20 pairs are undisturbed.
+def measure(
+    calls: Mapping[Key, Call], cores: list[int], seconds: float, limit: float | None = None
+) -> dict[Key, Timing]:
+    """Time calls in turns for about `seconds`, and up to `limit` until 20 pairs are undisturbed.
 
-    A block is some 12 ms of one call, after one untimed run; it counts if the core was ours meanwhile.
+    A block is some 12 ms of one call, after one untimed run where a run is shorter than a block: the call before ours
+    has emptied the caches. A block counts if the cores were ours meanwhile. At least one round is timed.
     """
-    timer = BlockTimer([core], threads=1)
-    timings = {name: Timing() for name in calls}
-    repeats = {name: _repeats(call) for name, call in calls.items()}
-    start, order = time.perf_counter(), list(calls)
+    limit = _PATIENCE * seconds if limit is None else limit
+    timer = BlockTimer(cores, threads=len(cores))
+    timings = {key: Timing() for key in calls}
+    start = time.perf_counter()
+    repeats = {key: _repeats(call) for key, call in calls.items()}
+    order = list(calls)
     while True:
-        for name in order:
-            # The call before ours has emptied the caches.
-            calls[name]()
-            block = timer.run(calls[name], repeats[name])
-            timings[name].blocks.append(median(block.times_ms) * 1e3)
-            timings[name].quiet.append(block.disturbance is None)
+        for key in order:
+            if repeats[key] > 1:
+                calls[key]()
+            block = timer.run(calls[key], repeats[key])
+            timings[key].blocks.append(median(block.times_ms) * 1e3)
+            timings[key].quiet.append(block.disturbance is None)
         order.reverse()
         elapsed = time.perf_counter() - start
         pairs = sum(map(all, zip(*(timing.quiet for timing in timings.values()), strict=True)))
-        if elapsed > _PATIENCE * seconds or (elapsed > seconds and pairs >= MIN_PAIRS):
+        if elapsed > limit or (elapsed > seconds and pairs >= MIN_PAIRS):
             return timings
 
 
-def _repeats(call: Callable[[], object]) -> int:
-    for _ in range(3):
-        call()
+def _repeats(call: Call) -> int:
+    """How many runs make a block, after a first one that is not timed."""
+    call()
     start = time.perf_counter()
     call()
-    return max(2, int(_BLOCK_SECONDS / (time.perf_counter() - start)))
+    once = time.perf_counter() - start
+    if once < _BLOCK_SECONDS:
+        start = time.perf_counter()
+        call()
+        once = min(once, time.perf_counter() - start)
+    return max(1, int(_BLOCK_SECONDS / once))

@@ -1,57 +1,71 @@
-"""`python -m benchmarks.networks`: ResNet-18 at 224x224, untrained, batch 1, one thread: speed, and memory to load.
+"""Whole networks with untrained weights, exported anew, so that what is measured is what this version writes."""
 
-Every network runs in a process of its own, all in turns, as `edgenet bench` does it. Needs edgenet[train], to export.
-"""
-
-import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import click
+from edgenet.errors import EdgenetError
 
-_LOAD_FACTOR, _LOAD_BYTES = 3, 10_000_000
+if TYPE_CHECKING:
+    from torch import nn
+
+NETWORKS = ("resnet18", "vgg16", "resnet50")
+SIZE, CLASSES = 224, 1000
+_LEAD = 10.0
 
 
-@click.command()
-@click.option("--isa", type=click.Choice(["scalar", "avx2", "avx512"]), help="Force an instruction set.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as edgenet bench does.")
-@click.option("--quick", is_flag=True, help="At least 1.5 seconds a network instead of 5.")
-def main(isa: str | None, json_file: Path | None, quick: bool) -> None:
-    """Measure whole networks against ONNX Runtime's fp32, and what loading them takes."""
-    if isa:
-        # Processes that measure inherit it.
-        os.environ["EDGENET_ISA"] = isa
-    from edgenet import bench
-    from edgenet.cli.base import progress
-    from edgenet.cli.untrained import export_untrained
-    from edgenet.errors import EdgenetError
-    from edgenet.report import markdown
+@dataclass(frozen=True)
+class Variant:
+    """Which version of a network."""
 
+    scheme: str
+    ends: str = "fp32"
+    activations: str | None = None
+
+    @property
+    def label(self) -> str:
+        words = [self.scheme, f"ends {self.ends}" if self.scheme != "full" else "", self.activations or ""]
+        return "-".join(filter(None, words)).replace(" ", "-")
+
+
+FULL = Variant("full")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported network and the torch module it is of."""
+
+    file: Path
+    module: "nn.Module"
+
+
+def export_network(name: str, variant: Variant, folder: Path, size: int = SIZE) -> Exported:
+    """Write one version of a network for 3 x size x size images and 1,000 classes.
+
+    Raises:
+        EdgenetError: torch is not installed, or this version of edgenet has no such network or variant.
+    """
     try:
-        # Exported anew, so that what is measured is what this version writes.
-        with TemporaryDirectory() as temporary, progress() as report:
-            folder = export_untrained(Path(temporary) / "resnet18-224-untrained")
-            result = bench.run([folder], min_seconds=1.5 if quick else 5.0, min_runs=20, seed=0, progress=report)
-    except EdgenetError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(markdown(result))
-    for row in result["rows"]:
-        if row["path"] == "native":
-            click.echo(_load_line(row))
-    if json_file:
-        bench.write_json(result, json_file)
+        import torch
 
-
-def _load_line(row: dict[str, Any]) -> str:
-    limit = _LOAD_FACTOR * row["file_bytes"] + _LOAD_BYTES
-    peak = row["rss_load_peak_bytes"]
-    verdict = "within" if peak <= limit else "ABOVE"
-    return (
-        f"- {row['scheme']} native: loading peaks at {peak / 1e6:.1f} MB above ONNX Runtime alone, {verdict} "
-        f"{_LOAD_FACTOR} x {row['file_bytes'] / 1e6:.2f} MB + {_LOAD_BYTES / 1e6:.0f} MB = {limit / 1e6:.1f} MB"
+        from edgenet.exporter import export
+        from edgenet.models import create
+        from edgenet.nn import calibrate
+    except ImportError as error:
+        raise EdgenetError(f"exporting {name} needs torch: pip install 'edgenet[train]'") from error
+    torch.manual_seed(0)
+    images = torch.randn((2, 3, size, size), generator=torch.Generator().manual_seed(0))
+    options: Mapping[str, Any] = {"activations": variant.activations} if variant.activations else {}
+    model = create(
+        name, CLASSES, variant.scheme, ends=variant.ends, in_channels=3, input_size=size, binary_options=options
     )
-
-
-if __name__ == "__main__":
-    main()
+    if variant.scheme != "full":
+        calibrate(model, images)
+    # Without training only rounding would decide between classes, and the export's check would fail by chance.
+    biases = [parameter for key, parameter in model.named_parameters() if key.endswith("bias")]
+    with torch.no_grad():
+        biases[-1][0] += _LEAD
+    file = folder / f"{name}-{size}-{variant.label}.onnx"
+    export(model, images[:1], file, samples=images, metadata={"model": name, "task": "image-classification"})
+    return Exported(file, model.eval())

@@ -84,11 +84,11 @@ class BlockTimer:
         busy, stolen = self._machine_ticks()
         start, processor = time.perf_counter(), time.process_time()
         for _ in range(runs):
-            before = time.thread_time_ns()
+            before = time.process_time_ns()
             wall = time.perf_counter_ns()
             call()
             walls.append(time.perf_counter_ns() - wall)
-            processors.append(time.thread_time_ns() - before)
+            processors.append(time.process_time_ns() - before)
         elapsed, ours = time.perf_counter() - start, time.process_time() - processor
         busy, stolen = (now - then for now, then in zip(self._machine_ticks(), (busy, stolen), strict=True))
         gc.enable()

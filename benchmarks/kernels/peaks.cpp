@@ -1,0 +1,286 @@
+// Measures what a roofline needs, on the core it runs on, and prints it as JSON: multiply-adds a second of the inner
+// loop of each kind of kernel, operands in registers, and bytes a second of reading buffers of several sizes.
+//
+// Built for this very machine (-march=native) each time it is wanted. The best of many short passes counts: a limit is
+// what the machine can do, not what it does on average.
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace {
+
+constexpr int kPasses = 40;
+
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// The least time that pass() takes, in seconds.
+template <class Pass>
+double best_of(int passes, const Pass& pass) {
+  double best = 1e9;
+  for (int i = 0; i < passes; ++i) {
+    const double start = seconds();
+    pass();
+    const double took = seconds() - start;
+    if (took < best) best = took;
+  }
+  return best;
+}
+
+bool first_line = true;
+
+/// Takes the place of a comma after the last entry, which JSON does not have.
+void separate() {
+  std::printf(first_line ? "\n    " : ",\n    ");
+  first_line = false;
+}
+
+#if defined(__AVX2__)
+
+/// Hides a register's contents from the compiler, so that nothing is computed ahead of the loop.
+template <class Vector>
+inline void hide(Vector& value) {
+  __asm__ volatile("" : "+v"(value));
+}
+
+template <class Vector>
+inline Vector any() {
+  Vector value;
+  std::memset(&value, 1, sizeof(value));
+  hide(value);
+  return value;
+}
+
+/// Runs Step on so many independent sums in turns, which hides what one waits for its own last result.
+template <class Step>
+void print_peak(const char* isa, const char* arithmetic) {
+  constexpr int64_t kRounds = 20000;
+  Step sums[Step::kSums];
+  const double best = best_of(kPasses, [&] {
+    Step local[Step::kSums];
+    std::memcpy(local, sums, sizeof(sums));
+    auto a = any<typename Step::Vector>();
+    auto b = any<typename Step::Vector>();
+    for (int64_t i = 0; i < kRounds; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < Step::kSums; ++j) {
+        hide(a);
+        hide(b);
+        local[j].add(a, b);
+      }
+    }
+    std::memcpy(sums, local, sizeof(sums));
+    __asm__ volatile("" : : "r"(sums) : "memory");
+  });
+  separate();
+  const double macs = static_cast<double>(kRounds) * Step::kSums * Step::kProducts;
+  std::printf(R"({"isa": "%s", "arithmetic": "%s", "gmacs": %.2f})", isa, arithmetic, macs / best / 1e9);
+}
+
+// Of 256 bits.
+
+struct Fma256 {
+  using Vector = __m256;
+  static constexpr int kSums = 10, kProducts = 8;
+  Vector sum{};
+  void add(Vector a, Vector b) { sum = _mm256_fmadd_ps(a, b, sum); }
+};
+
+/// 3 activations have 8 signed sums, of which 3 bits of weight pick one.
+struct FloatTable256 {
+  using Vector = __m256i;
+  static constexpr int kSums = 10, kProducts = 24;
+  __m256 sum{};
+  void add(Vector table, Vector index) {
+    sum = _mm256_add_ps(sum, _mm256_permutevar8x32_ps(_mm256_castsi256_ps(table), index));
+  }
+};
+
+#if defined(__AVXVNNI__)
+struct Int8x256 {
+  using Vector = __m256i;
+  static constexpr int kSums = 10, kProducts = 32;
+  Vector sum{};
+  void add(Vector a, Vector b) { sum = _mm256_dpbusd_avx_epi32(sum, a, b); }
+};
+#else
+struct Int8x256 {
+  using Vector = __m256i;
+  static constexpr int kSums = 8, kProducts = 32;
+  Vector sum{};
+  void add(Vector a, Vector b) {
+    const __m256i pairs = _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
+    sum = _mm256_add_epi32(sum, pairs);
+  }
+};
+#endif
+
+/// Differing signs of two vectors, counted a nibble at a time by table.
+struct Popcount256 {
+  using Vector = __m256i;
+  static constexpr int kSums = 6, kProducts = 256;
+  Vector sum{};
+  void add(Vector a, Vector b) {
+    const __m256i table = _mm256_set1_epi64x(0x0403030203020201), low = _mm256_set1_epi8(15);
+    const __m256i differ = _mm256_xor_si256(a, b);
+    sum = _mm256_add_epi8(sum, _mm256_shuffle_epi8(table, _mm256_and_si256(differ, low)));
+    sum = _mm256_add_epi8(sum, _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(differ, 4), low)));
+  }
+};
+
+/// A look-up counts 4 channels' differing signs of 2 outputs, a nibble each; 3 of them fit before nibbles are parted.
+struct SignTable256 {
+  using Vector = __m256i;
+  static constexpr int kSums = 4, kProducts = 3 * 256;
+  Vector low{}, high{};
+  void add(Vector table, Vector index) {
+    Vector three = _mm256_shuffle_epi8(table, index);
+    hide(index);
+    three = _mm256_add_epi8(three, _mm256_shuffle_epi8(table, index));
+    hide(index);
+    three = _mm256_add_epi8(three, _mm256_shuffle_epi8(table, index));
+    low = _mm256_add_epi8(low, three);
+    high = _mm256_add_epi8(high, _mm256_and_si256(_mm256_srli_epi16(three, 4), _mm256_set1_epi8(15)));
+  }
+};
+
+void print_256() {
+  print_peak<Fma256>("avx2", "fma");
+  print_peak<FloatTable256>("avx2", "float table");
+  print_peak<Int8x256>("avx2", "int8");
+  print_peak<Popcount256>("avx2", "popcount");
+  print_peak<SignTable256>("avx2", "sign table");
+}
+
+#if defined(__AVX512BW__)
+
+struct Fma512 {
+  using Vector = __m512;
+  static constexpr int kSums = 12, kProducts = 16;
+  Vector sum{};
+  void add(Vector a, Vector b) { sum = _mm512_fmadd_ps(a, b, sum); }
+};
+
+/// 4 activations have 16 signed sums, of which 4 bits of weight pick one.
+struct FloatTable512 {
+  using Vector = __m512i;
+  static constexpr int kSums = 12, kProducts = 64;
+  __m512 sum{};
+  void add(Vector table, Vector index) {
+    sum = _mm512_add_ps(sum, _mm512_permutexvar_ps(index, _mm512_castsi512_ps(table)));
+  }
+};
+
+#if defined(__AVX512VNNI__)
+struct Int8x512 {
+  using Vector = __m512i;
+  static constexpr int kSums = 12, kProducts = 64;
+  Vector sum{};
+  void add(Vector a, Vector b) { sum = _mm512_dpbusd_epi32(sum, a, b); }
+};
+#else
+struct Int8x512 {
+  using Vector = __m512i;
+  static constexpr int kSums = 10, kProducts = 64;
+  Vector sum{};
+  void add(Vector a, Vector b) {
+    const __m512i pairs = _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1));
+    sum = _mm512_add_epi32(sum, pairs);
+  }
+};
+#endif
+
+#if defined(__AVX512VPOPCNTDQ__)
+struct Popcount512 {
+  using Vector = __m512i;
+  static constexpr int kSums = 12, kProducts = 512;
+  Vector sum{};
+  void add(Vector a, Vector b) { sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_xor_si512(a, b))); }
+};
+#else
+struct Popcount512 {
+  using Vector = __m512i;
+  static constexpr int kSums = 8, kProducts = 512;
+  Vector sum{};
+  void add(Vector a, Vector b) {
+    const __m512i table = _mm512_set1_epi64(0x0403030203020201), low = _mm512_set1_epi8(15);
+    const __m512i differ = _mm512_xor_si512(a, b);
+    sum = _mm512_add_epi8(sum, _mm512_shuffle_epi8(table, _mm512_and_si512(differ, low)));
+    sum = _mm512_add_epi8(sum, _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(differ, 4), low)));
+  }
+};
+#endif
+
+struct SignTable512 {
+  using Vector = __m512i;
+  static constexpr int kSums = 8, kProducts = 3 * 512;
+  Vector low{}, high{};
+  void add(Vector table, Vector index) {
+    Vector three = _mm512_shuffle_epi8(table, index);
+    hide(index);
+    three = _mm512_add_epi8(three, _mm512_shuffle_epi8(table, index));
+    hide(index);
+    three = _mm512_add_epi8(three, _mm512_shuffle_epi8(table, index));
+    low = _mm512_add_epi8(low, three);
+    high = _mm512_add_epi8(high, _mm512_and_si512(_mm512_srli_epi16(three, 4), _mm512_set1_epi8(15)));
+  }
+};
+
+void print_512() {
+  print_peak<Fma512>("avx512", "fma");
+  print_peak<FloatTable512>("avx512", "float table");
+  print_peak<Int8x512>("avx512", "int8");
+  print_peak<Popcount512>("avx512", "popcount");
+  print_peak<SignTable512>("avx512", "sign table");
+}
+
+#endif
+#endif
+
+/// Reads a buffer over and over: what a kernel whose operands take so many bytes can be fed with.
+void print_bandwidth(size_t bytes) {
+  typedef uint64_t Lanes __attribute__((vector_size(64)));
+  const size_t count = bytes / sizeof(Lanes);
+  auto* buffer = static_cast<Lanes*>(std::aligned_alloc(sizeof(Lanes), bytes));
+  std::memset(static_cast<void*>(buffer), 1, bytes);
+  const size_t repeats = bytes < (size_t{1} << 22) ? (size_t{1} << 22) / bytes : 1;
+  Lanes total{};
+  const double best = best_of(bytes < (size_t{1} << 26) ? kPasses : 4, [&] {
+    Lanes a{}, b{}, c{}, d{};
+    for (size_t repeat = 0; repeat < repeats; ++repeat) {
+      for (size_t i = 0; i < count; i += 4) {
+        a ^= buffer[i];
+        b ^= buffer[i + 1];
+        c ^= buffer[i + 2];
+        d ^= buffer[i + 3];
+      }
+      __asm__ volatile("" : : : "memory");
+    }
+    total ^= a ^ b ^ c ^ d;
+  });
+  __asm__ volatile("" : : "m"(total));
+  std::free(buffer);
+  separate();
+  std::printf(R"({"bytes": %zu, "gbytes": %.2f})", bytes, static_cast<double>(repeats * bytes) / best / 1e9);
+}
+
+}  // namespace
+
+int main() {
+  std::printf("{\n  \"peaks\": [");
+#if defined(__AVX2__)
+  print_256();
+#if defined(__AVX512BW__)
+  print_512();
+#endif
+#endif
+  std::printf("\n  ],\n  \"bandwidth\": [");
+  first_line = true;
+  for (size_t bytes = size_t{1} << 14; bytes <= size_t{1} << 28; bytes *= 2) print_bandwidth(bytes);
+  std::printf("\n  ]\n}\n");
+}

@@ -1,0 +1,76 @@
+"""How near a kernel is to what this machine can do at best.
+
+The limit of a kernel is the longer of two times: its multiply-adds at the measured peak of its arithmetic, and the bytes
+that it has to move (weights, input, output, each once; recurrent weights once a step) at the measured bandwidth of
+reading over and over a buffer as large as they are, or as the recurrent weights are. The peak of an arithmetic is what its inner loop alone reaches, operands in
+registers (`peaks.cpp`):
+
+- `sign table`, XNOR convolutions: one pshufb looks up the differing signs of 4 channels for 2 outputs a lane; with its
+  share of additions, 3 look-ups are 9 operations.
+- `popcount`, XNOR linear and recurrent layers: exclusive or, population count (by table where the set has none), addition.
+- `float table`, binary weights on float activations: one vpermps picks, for every lane, one of the signed sums of 4
+  activations (3 on AVX2), and an addition.
+- `int8`: VNNI where there is any, else vpmaddubsw, vpmaddwd and an addition.
+- `fma`: full precision.
+"""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_SOURCE = Path(__file__).with_name("peaks.cpp")
+_FLAGS = ["-O3", "-std=c++17", "-march=native", "-mprefer-vector-width=512"]
+_COMPILERS = ("c++", "g++", "clang++")
+WEIGHT_BITS = {"xnor": 1, "bwn": 1, "int8": 8, "full": 32}
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """Peaks in multiply-adds a nanosecond by instruction set and arithmetic; bandwidths in bytes a nanosecond by size."""
+
+    peaks: dict[tuple[str, str], float]
+    bandwidths: dict[int, float]
+
+    def peak(self, isa: str | None, arithmetic: str) -> float | None:
+        """Return an arithmetic's peak on an instruction set (its `-base` counts as the whole); on the best for None."""
+        wanted = None if isa is None else isa.removesuffix("-base")
+        found = [peak for (name, kind), peak in self.peaks.items() if kind == arithmetic and wanted in (None, name)]
+        return max(found, default=None)
+
+    def bandwidth(self, size: float) -> float:
+        """Return the bandwidth of reading so many bytes again and again: of the next smaller size that was measured."""
+        fitting = [held for held in self.bandwidths if held <= size]
+        return self.bandwidths[max(fitting, default=min(self.bandwidths))]
+
+    def limit_us(self, macs: int, moved: float, held: float, isa: str | None, arithmetic: str) -> float | None:
+        """Return the least microseconds for `macs` multiply-adds and `moved` bytes that are read from `held` bytes."""
+        peak = self.peak(isa, arithmetic)
+        return None if peak is None else max(macs / peak, moved / self.bandwidth(held)) / 1e3
+
+
+def arithmetic(op: str, scheme: str, activations: str | None = None) -> str:
+    """Return the arithmetic of an operator."""
+    if scheme == "xnor":
+        return "sign table" if op.startswith("conv") else "popcount"
+    if scheme == "bwn":
+        return "int8" if activations else "float table"
+    return "int8" if scheme == "int8" else "fma"
+
+
+def measure_roofline() -> Roofline | None:
+    """Compile and run `peaks.cpp` on the core this process is pinned to; None where there is no compiler."""
+    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
+    if compiler is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "peaks"
+        subprocess.run([compiler, *_FLAGS, str(_SOURCE), "-o", str(program)], check=True, stderr=subprocess.DEVNULL)
+        text = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout
+    found = json.loads(text)
+    return Roofline(
+        {(entry["isa"], entry["arithmetic"]): entry["gmacs"] for entry in found["peaks"]},
+        {entry["bytes"]: entry["gbytes"] for entry in found["bandwidth"]},
+    )

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.peers`: our operators and networks against every other way to run them."""
