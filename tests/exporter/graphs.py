@@ -5,12 +5,12 @@ import onnx
 import onnx_ir as ir
 from onnx import TensorProto, helper, numpy_helper
 
-from edgenet.exporter.functions import DOMAIN, OPERATOR_SET, OPSET, attach_functions
+from edgenet.exporter.functions import DOMAIN, FUNCTIONS, OPERATOR_SET, OPSET, attach_functions
 from tests.exporter.operators import run
 
 
 def node(operator, inputs, outputs, name="", **attributes):
-    domain = DOMAIN if operator.startswith(("Xnor", "Bwn")) else ""
+    domain = DOMAIN if operator in FUNCTIONS else ""
     return helper.make_node(operator, inputs, outputs, name or operator.lower(), domain=domain, **attributes)
 
 

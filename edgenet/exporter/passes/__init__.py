@@ -10,14 +10,22 @@ from edgenet.exporter.passes.batch_normalization_to_threshold import turn_into_t
 from edgenet.exporter.passes.constants import name_constants
 from edgenet.exporter.passes.dead_code import remove_dead_code
 from edgenet.exporter.passes.names import name_nodes
+from edgenet.exporter.passes.prelu_into_convolution import apply_prelu_in_convolution
+from edgenet.exporter.passes.relu_into_int8 import apply_relu_in_int8
+from edgenet.exporter.passes.shortcut_into_convolution import add_in_convolution
+from edgenet.exporter.passes.signs_between_layers import pass_signs_between_layers
 
 __all__ = [
     "PASSES",
+    "add_in_convolution",
     "apply_passes",
+    "apply_prelu_in_convolution",
+    "apply_relu_in_int8",
     "fold_into_binary",
     "fold_into_float",
     "name_constants",
     "name_nodes",
+    "pass_signs_between_layers",
     "remove_dead_code",
     "turn_into_threshold",
 ]
@@ -28,6 +36,10 @@ PASSES: tuple[Callable[[ir.Model], int], ...] = (
     fold_into_binary,
     turn_into_threshold,
     fold_into_float,
+    add_in_convolution,
+    apply_prelu_in_convolution,
+    pass_signs_between_layers,
+    apply_relu_in_int8,
     remove_dead_code,
     name_constants,
 )

@@ -1,4 +1,4 @@
-"""Fold a BatchNormalization that follows a binary convolution or linear layer into its scale and bias."""
+"""Fold a BatchNormalization that follows an edgenet convolution or linear layer into its scale and bias."""
 
 import numpy as np
 import onnx_ir as ir
@@ -6,11 +6,14 @@ import onnx_ir as ir
 from edgenet.exporter.passes.graph import (
     array,
     batch_normalization,
-    is_binary,
+    is_edgenet,
     only_consumer,
     remove_after,
     replace_constant,
 )
+
+_CONVOLUTIONS = ("XnorConv2d", "BwnConv2d", "BwnConv2dInt8", "Int8Conv2d")
+_LINEARS = ("XnorLinear", "BwnLinear", "Int8Linear")
 
 
 def fold_into_binary(model: ir.Model) -> int:
@@ -21,10 +24,10 @@ def fold_into_binary(model: ir.Model) -> int:
     """
     count = 0
     for node in list(model.graph):
-        if not is_binary(node, "Conv2d", "Linear"):
+        if not is_edgenet(node, *_CONVOLUTIONS, *_LINEARS):
             continue
         result = node.outputs[0]
-        if is_binary(node, "Linear") and (result.shape is None or result.shape.rank() != 2):
+        if is_edgenet(node, *_LINEARS) and (result.shape is None or result.shape.rank() != 2):
             continue
         follower = only_consumer(result)
         affine = batch_normalization(follower)

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgenet.exporter.passes.graph import Affine, array, batch_normalization, is_binary, is_operator, replace_constant
+from edgenet.exporter.passes.graph import Affine, array, batch_normalization, is_edgenet, is_operator, replace_constant
 from edgenet.nn.packing import pack_bits, unpack_bits
 
 
@@ -60,12 +60,12 @@ def _xnor_readers(value: ir.Value) -> list[tuple[ir.Node, int]]:
 
 def _reads_channels(node: ir.Node, value: ir.Value) -> bool:
     """Whether axis 1, which is normalised, is the axis of the layer's thresholds."""
-    is_linear = is_binary(node, "XnorLinear") and value.shape is not None and value.shape.rank() == 2
-    return is_binary(node, "XnorConv2d") or is_linear
+    is_linear = is_edgenet(node, "XnorLinear") and value.shape is not None and value.shape.rank() == 2
+    return is_edgenet(node, "XnorConv2d") or is_linear
 
 
 def _linear_readers(value: ir.Value) -> list[ir.Node]:
-    nodes = [node for node, index in value.uses() if index == 0 and is_binary(node, "XnorLinear")]
+    nodes = [node for node, index in value.uses() if index == 0 and is_edgenet(node, "XnorLinear")]
     return nodes if len(nodes) == len(value.uses()) and not value.is_graph_output() else []
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from edgenet.exporter.functions import FUNCTIONS
-from edgenet.exporter.passes.graph import is_binary
+from edgenet.exporter.passes.graph import is_edgenet
 
 _ROLES: dict[str, Sequence[str]] = {
     "Conv": ("", "weight", "bias"),
@@ -43,7 +43,7 @@ def name_constants(model: ir.Model) -> int:
 
 
 def _roles(node: ir.Node) -> Sequence[str]:
-    if is_binary(node, *FUNCTIONS):
+    if is_edgenet(node, *FUNCTIONS):
         # Data comes first, and last in a recurrence; neither is a constant.
         return FUNCTIONS[node.op_type]().input
     return _ROLES.get(node.op_type, ()) if node.domain == "" else ()

@@ -6,16 +6,21 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgenet.exporter.functions import DOMAIN
+from edgenet.exporter.functions import DOMAIN, ConvolutionForm
 
 
 def is_operator(node: ir.Node | None, *names: str, domain: str = "") -> bool:
     return node is not None and node.domain == domain and node.op_type in names
 
 
-def is_binary(node: ir.Node | None, *kinds: str) -> bool:
-    """Whether a node is an `edgenet` operator whose name ends in one of `kinds`."""
-    return node is not None and node.domain == DOMAIN and node.op_type.endswith(kinds)
+def is_edgenet(node: ir.Node | None, *names: str) -> bool:
+    """Whether a node is one of the `edgenet` operators `names`."""
+    return is_operator(node, *names, domain=DOMAIN)
+
+
+def convolution_form(node: ir.Node | None) -> ConvolutionForm | None:
+    """The form of an XNOR convolution; None for any other node."""
+    return ConvolutionForm.of(node.op_type) if node is not None and node.domain == DOMAIN else None
 
 
 def array(value: ir.Value | None) -> NDArray | None:
@@ -75,6 +80,22 @@ def batch_normalization(node: ir.Node | None) -> Affine | None:
     gamma, beta, mean, variance = (np.asarray(constant, np.float64) for constant in constants)
     epsilon = node.attributes.get_float("epsilon", 1e-5)
     return Affine(gamma / np.sqrt(variance + epsilon), mean, beta)
+
+
+def same_known_shape(left: ir.Value, right: ir.Value) -> bool:
+    """Whether two values are of one shape in every run, as far as the graph tells; an open axis counts by its name."""
+    if left.shape is None or right.shape is None or left.shape.rank() != right.shape.rank():
+        return False
+    pairs = zip(left.shape, right.shape, strict=True)
+    return all(a == b and (isinstance(a, int) or a.value is not None) for a, b in pairs)
+
+
+def move_before(node: ir.Node, place: ir.Node) -> None:
+    """Let `node` run just before `place`, where everything that either reads has been computed."""
+    assert node.graph is not None
+    graph = node.graph
+    graph.remove(node)
+    graph.insert_before(place, node)
 
 
 def remove_after(node: ir.Node, follower: ir.Node) -> None:

@@ -1,4 +1,4 @@
-"""Batch normalisation after a binary layer disappears into its scale and bias."""
+"""Batch normalisation after an edgenet layer disappears into its scale and bias."""
 
 import numpy as np
 import pytest
@@ -13,25 +13,29 @@ GEOMETRY = {"strides": [1, 1], "pads": [1, 1, 1, 1], "dilations": [1, 1], "group
 
 
 def layer(generator, kind, prefix="layer"):
-    """Name and tensors of a binary layer with 5 inputs and 4 outputs, and its attributes."""
-    shape = (4, 5, 3, 3) if kind.endswith("Conv2d") else (4, 5)
+    """Name and tensors of a layer with 5 inputs and 4 outputs, and its attributes."""
+    shape = (4, 5, 3, 3) if "Conv2d" in kind else (4, 5)
+    whole = generator.integers(-127, 128, shape).astype(np.int8)
     tensors = {
         "threshold": np.zeros(5, np.float32),
-        "weight": pack(binary(generator, *shape)),
+        "weight": whole if kind.startswith("Int8") else pack(binary(generator, *shape)),
         "scale": generator.random(4, dtype=np.float32),
         "bias": generator.normal(size=4).astype(np.float32),
     }
-    if kind.startswith("Bwn"):
+    if not kind.startswith("Xnor"):
         del tensors["threshold"]
-    attributes = {"weight_shape": list(shape), **(GEOMETRY if kind.endswith("Conv2d") else {})}
+    attributes = {"weight_shape": list(shape), **(GEOMETRY if "Conv2d" in kind else {})}
     return {f"{prefix}.{name}": value for name, value in tensors.items()}, attributes
 
 
-@pytest.mark.parametrize("kind", ["XnorConv2d", "BwnConv2d", "XnorLinear", "BwnLinear"])
+LAYERS = ["XnorConv2d", "BwnConv2d", "BwnConv2dInt8", "Int8Conv2d", "XnorLinear", "BwnLinear", "Int8Linear"]
+
+
+@pytest.mark.parametrize("kind", LAYERS)
 def test_becomes_one_node_with_the_same_result(kind):
     generator = np.random.default_rng(0)
     tensors, attributes = layer(generator, kind)
-    shape = (3, 5, 6, 6) if kind.endswith("Conv2d") else (3, 5)
+    shape = (3, 5, 6, 6) if "Conv2d" in kind else (3, 5)
     nodes = [node(kind, ["x", *tensors], ["z"], "layer", **attributes), normalization_node("z", "y")]
     before = graph(nodes, tensors | batch_normalization(generator, 4), ["batch", *shape[1:]], len(shape))
     after, folded = apply(before, fold_into_binary)
