@@ -39,8 +39,12 @@ class _Schemes(click.ParamType):
     "--schemes", default=",".join(SCHEMES), show_default=True, type=_Schemes(), metavar="LIST", help="What to make."
 )
 @click.option(
-    "--ends", default="fp32", show_default=True, type=click.Choice(["fp32", "binary"]),
+    "--ends", default="fp32", show_default=True, type=click.Choice(["fp32", "int8", "binary"]),
     help="Precision of the first and the last layer and of 1x1 shortcut projections.",
+)  # fmt: skip
+@click.option(
+    "--activations", default="fp32", show_default=True, type=click.Choice(["fp32", "int8"]),
+    help="What convolutions with 1-bit weights (bwn) see; int8 is faster.",
 )  # fmt: skip
 @click.option("--epochs", type=click.IntRange(0), help="Instead of the recipe's; 0 calibrates only.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Pretrained weights, .safetensors or .pth.")
@@ -61,6 +65,7 @@ def binarize(
     data: str | None,
     schemes: tuple[str, ...],
     ends: str,
+    activations: str,
     epochs: int | None,
     weights: Path | None,
     recipe: str,
@@ -88,8 +93,8 @@ def binarize(
         _check(model, data, weights, recipe)
     _make_room(folder, resume, force)
     options: dict[str, Any] = {
-        "data": data, "ends": ends, "epochs": epochs, "weights": weights, "recipe": recipe, "seed": seed,
-        "distill": not no_distillation,
+        "data": data, "ends": ends, "activations": activations, "epochs": epochs, "weights": weights,
+        "recipe": recipe, "seed": seed, "distill": not no_distillation,
     }  # fmt: skip
     verified: dict[str, Any] = {}
     try:

@@ -26,7 +26,7 @@ def describe(model: nn.Module, input_shape: list[int], given: Mapping[str, Any] 
     entries: dict[str, Any] = {"scheme": _scheme(model), "input_shape": input_shape}
     report = getattr(model, "binarization_report", None)
     if report is not None:
-        entries |= {"ends": report.ends, "binary_layers": report.as_list()}
+        entries |= {"ends": report.ends, "activations": report.activations, "binary_layers": report.as_list()}
     if isinstance(getattr(model, "ends", None), str):
         entries["ends"] = model.ends
     entries |= {key.removeprefix(PREFIX): value for key, value in (given or {}).items() if value is not None}

@@ -34,7 +34,8 @@ def create(
     scheme
         "full", "bwn" or "xnor".
     ends
-        Precision of the ends in the binary versions, "fp32" or "binary" (see `edgenet.nn.binarize`); "full" has "fp32".
+        Precision of the ends in the binary versions, "fp32", "int8" or "binary" (see `edgenet.nn.binarize`); "full" has
+        "fp32".
     weights
         State dict of the trained `full` network: what the binary versions start from.
     binary_options

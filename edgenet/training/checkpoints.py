@@ -56,6 +56,7 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
         network = Network(name, dict(metadata["options"]), factory)
         recipe = metadata["recipe"]
         options = {key: recipe[key] for key in ("estimator", "weight_estimator", "scale") if key in recipe}
+        options |= {"activations": metadata["activations"]} if "activations" in metadata else {}
         # Any batch serves: it finds the order of layers, and the thresholds it sets are overwritten below.
         batch = torch.zeros(2, *metadata["input_shape"])
         with torch.random.fork_rng(devices=[]):

@@ -14,6 +14,7 @@ from edgenet.errors import EdgenetError
 from edgenet.models.registry import SCHEMES
 from edgenet.models.weights import load_pretrained, read_state_dict
 from edgenet.nn import latent_signs, starved_channels
+from edgenet.nn.binarization import check_precision
 from edgenet.tasks import DataSet, Split, load
 from edgenet.training.batches import Batches, calibration_batch
 from edgenet.training.checkpoints import load_checkpoint, load_training_state, save_checkpoint, save_training_state
@@ -48,6 +49,7 @@ class _Run:
     calibration: Tensor
     recipes: dict[str, Recipe]
     ends: str
+    activations: str
     seed: int
     out: Path
     resume: bool
@@ -62,6 +64,7 @@ class _Run:
             "options": self.network.options,
             "scheme": scheme,
             "ends": self.ends if scheme != "full" else "fp32",
+            "activations": self.activations if scheme != "full" else "fp32",
             "data": self.data.name,
             "training_samples": len(self.data.train),
             "input_shape": list(self.data.input_shape),
@@ -75,7 +78,7 @@ class _Run:
 def train(
     model: str | Factory, schemes: Sequence[str] = SCHEMES, data: str | Path | None = None, *,
     epochs: int | None = None, seed: int = 0, out: str | Path | None = None, resume: bool = False, ends: str = "fp32",
-    weights: str | Path | None = None, recipe: Recipes = "default", distill: bool = True,
+    activations: str = "fp32", weights: str | Path | None = None, recipe: Recipes = "default", distill: bool = True,
     options: Mapping[str, Any] | None = None, on_event: OnEvent = print_event, progress_bar: bool | None = None,
 ) -> list[TrainedNetwork]:  # fmt: skip
     """Train a network in the given schemes and write each into the run folder.
@@ -100,7 +103,9 @@ def train(
         Go on where an interrupted run with the same options stopped; the final weights are those of a run that was
         not interrupted. Otherwise networks and training states that are there are overwritten.
     ends
-        Of the binary networks: "fp32" or "binary", as for `edgenet.nn.binarize`.
+        Of the binary networks: "fp32", "int8" or "binary", as for `edgenet.nn.binarize`.
+    activations
+        Of convolutions with 1-bit weights: "fp32" or "int8", as for `edgenet.nn.binarize`.
     weights
         Pretrained weights of the full network, .safetensors or .pth.
     recipe
@@ -119,6 +124,7 @@ def train(
     """
     if not 0 <= seed < 2**32:
         raise EdgenetError(f"the seed is {seed}: use a number from 0 to {2**32 - 1}")
+    check_precision(ends, activations)
     network = find_network(model, options)
     wanted = _check_schemes(schemes)
     dataset = load(data if data is not None else network.default_data, network.input_shape(), network.task)
@@ -128,6 +134,7 @@ def train(
         calibration=calibration_batch(dataset.train),
         recipes={scheme: _choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES},
         ends=ends,
+        activations=activations,
         seed=seed,
         out=Path(out) if out is not None else Path("runs") / network.name.replace(":", "."),
         resume=resume,
@@ -230,7 +237,7 @@ def _initial_model(run: _Run, scheme: str, full: nn.Module | None) -> nn.Module:
         weights = base.state_dict()
     return run.network.build(
         scheme, classes, ends=run.ends, calibration=run.calibration, weights=weights,
-        binary_options=recipe.binary_options(),
+        binary_options={**recipe.binary_options(), "activations": run.activations},
     )  # fmt: skip
 
 

@@ -140,7 +140,8 @@ def test_a_missing_checkpoint_is_named() -> None:
     ("words", "message"),
     [
         (["lenet5", "--schemes", "full,ternary"], "'ternary' is not among full, bwn, xnor"),
-        (["lenet5", "--ends", "ternary"], "'ternary' is not one of 'fp32', 'binary'"),
+        (["lenet5", "--ends", "ternary"], "'ternary' is not one of 'fp32', 'int8', 'binary'"),
+        (["lenet5", "--activations", "binary"], "'binary' is not one of 'fp32', 'int8'"),
         (["lenet5", "--epochs", "-1"], "-1 is not in the range"),
         (["lenet5", "--seed", "-1"], "-1 is not in the range"),
         (["lenet5", "--resume", "--force"], "give one of them"),

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from edgenet.errors import EdgenetError
-from edgenet.training import Recipe, train
-from tests.training.data import Shapeless, make_stripes, needs_arguments, no_model, three_classes, tiny
+from edgenet.training import Recipe, load_checkpoint, train
+from tests.training.data import SHAPE, Shapeless, make_stripes, needs_arguments, no_model, three_classes, tiny
 
 RECIPE = Recipe(4, 5e-3, batch_size=8, shift=1, gradient_clip=5.0, weight_decay=0.01)
 
@@ -206,6 +206,30 @@ def test_binary_ends_reach_the_first_and_last_layer(stripes, tmp_path):
     assert {row["action"] for row in bwn.metadata["layers"]} == {"binarized"}
 
 
+def test_ends_and_activations_of_8_bits_are_trained_and_recorded(stripes, tmp_path):
+    options = {"schemes": ["full", "bwn"], "epochs": 1, "ends": "int8", "activations": "int8"}
+    (full, bwn), _ = run(stripes, tmp_path, **options)
+    assert [(row["action"], row["scheme"]) for row in bwn.metadata["layers"]] == [
+        ("quantized", "int8"), ("binarized", "bwn"), ("binarized", "bwn"), ("quantized", "int8"),
+    ]  # fmt: skip
+    assert (bwn.metadata["ends"], bwn.metadata["activations"]) == ("int8", "int8")
+    assert (full.metadata["ends"], full.metadata["activations"]) == ("fp32", "fp32")
+    for index in (0, 3, 11):
+        assert not torch.equal(full.model.body[index].weight, bwn.model.body[index].weight)
+    again, _ = load_checkpoint(bwn.checkpoint, tiny)
+    x = torch.randn(2, *SHAPE)
+    assert torch.equal(again(x), bwn.model(x))
+    with pytest.raises(EdgenetError, match="was trained with activations int8, now it is fp32"):
+        run(stripes, tmp_path, resume=True, **options | {"activations": "fp32"})
+
+
+@pytest.mark.parametrize("option", ["ends", "activations"])
+def test_precisions_that_are_unknown_are_refused_before_anything_is_trained(stripes, tmp_path, option):
+    with pytest.raises(EdgenetError, match=f"unknown {option} 'int4'"):
+        run(stripes, tmp_path / "run", **{option: "int4"})
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_network_of_ones_own_is_found_by_name(stripes, tmp_path):
     (full,), _ = run(stripes, tmp_path, model="tests.training.data:tiny", schemes=["full"], epochs=1)
     assert full.metadata["model"] == "tests.training.data:tiny"
@@ -223,7 +247,6 @@ def test_a_model_without_input_shape_gets_the_sets_own_or_a_hint(stripes, tmp_pa
         ({"schemes": []}, "no schemes given"),
         ({"epochs": -1}, "number of epochs is -1"),
         ({"recipe": "slow"}, "unknown recipe 'slow': use one of default, thorough"),
-        ({"ends": "int8"}, "unknown ends 'int8'"),
         ({"model": "tests.training.data:missing"}, "has no callable 'missing'"),
         ({"model": "no.such.module:net"}, "cannot import 'no.such.module'"),
         ({"model": no_model}, "returned str, not a torch.nn.Module"),
