@@ -21,6 +21,7 @@ struct Simd {
 
   // Shape of the bit count of kernels/x86/xnor.h: 4 weight rows x 2 input rows are 8 counters.
   static constexpr int kXnorRows = 2;
+  static constexpr int64_t kCountChunks = 31;  ///< a byte counts to 8 a chunk and must not pass 255
 
   static Float load(const float* from) { return _mm256_loadu_ps(from); }
   static void store(float* to, Float value) { _mm256_storeu_ps(to, value); }
@@ -95,21 +96,16 @@ struct Simd {
     std::memcpy(bytes, from, static_cast<size_t>(count));
     return load_bytes(bytes);
   }
-  static Int all_nibbles() { return _mm256_set1_epi8(15); }
-  static Int low_nibbles(Int mask) { return _mm256_and_si256(mask, all_nibbles()); }
-  static Int high_nibbles(Int mask) { return low_nibbles(_mm256_srli_epi16(mask, 4)); }
-  /// For every byte the number of bits in which a and b differ, among those that the masks of the two nibbles allow.
-  static Int count_differing(Int a, Int b, Int low_mask, Int high_mask) {
-    const Int counts = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
-    const Int differing = _mm256_xor_si256(a, b);
-    const Int low = _mm256_and_si256(differing, low_mask);
-    const Int high = _mm256_and_si256(_mm256_srli_epi16(differing, 4), high_mask);
-    return add_bytes(_mm256_shuffle_epi8(counts, low), _mm256_shuffle_epi8(counts, high));
+  /// For every byte the number of bits in which a and b differ.
+  static Int count_differing(Int a, Int b) { return count_bits(_mm256_xor_si256(a, b)); }
+  /// The same among the bits of `mask`.
+  static Int count_differing(Int a, Int b, Int mask) {
+    return count_bits(_mm256_and_si256(_mm256_xor_si256(a, b), mask));
   }
-  static Int add_bytes(Int a, Int b) { return _mm256_add_epi8(a, b); }
+  static Int add_counts(Int a, Int b) { return _mm256_add_epi8(a, b); }
   static Int add_words(Int a, Int b) { return _mm256_add_epi64(a, b); }
   /// The sum of every 8 bytes as a 64-bit lane.
-  static Int sum_bytes(Int bytes) { return _mm256_sad_epu8(bytes, zero()); }
+  static Int sum_counts(Int bytes) { return _mm256_sad_epu8(bytes, zero()); }
   /// 64-bit lanes below 2^32 of two vectors as the even and the odd 32-bit lanes of one.
   static Int interleave(Int even, Int odd) { return _mm256_or_si256(even, _mm256_slli_epi64(odd, 32)); }
   /// pairs[i] holds partial sums of row 2i in its even lanes and of row 2i + 1 in its odd ones: lane r is row r's sum.
@@ -131,6 +127,13 @@ struct Simd {
   }
 
  private:
+  static Int count_bits(Int bits) {
+    const Int counts = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const Int nibbles = _mm256_set1_epi8(15);
+    const Int low = _mm256_and_si256(bits, nibbles);
+    const Int high = _mm256_and_si256(_mm256_srli_epi16(bits, 4), nibbles);
+    return add_counts(_mm256_shuffle_epi8(counts, low), _mm256_shuffle_epi8(counts, high));
+  }
   static Int first(int64_t count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }

@@ -28,6 +28,7 @@ struct Simd {
 
   // Shape of the bit count of kernels/x86/xnor.h: 4 weight rows x 4 input rows are 16 counters.
   static constexpr int kXnorRows = 4;
+  static constexpr int64_t kCountChunks = 31;  ///< a byte counts to 8 a chunk and must not pass 255
 
   static Float load(const float* from) { return _mm512_loadu_ps(from); }
   static void store(float* to, Float value) { _mm512_storeu_ps(to, value); }
@@ -107,22 +108,17 @@ struct Simd {
   static Int load_first_bytes(const uint8_t* from, int64_t count, const uint8_t* /*end*/) {
     return _mm512_maskz_loadu_epi8(count >= kBytes ? ~uint64_t{0} : (uint64_t{1} << count) - 1, from);
   }
-  static Int all_nibbles() { return _mm512_set1_epi8(15); }
-  static Int low_nibbles(Int mask) { return _mm512_and_si512(mask, all_nibbles()); }
-  static Int high_nibbles(Int mask) { return low_nibbles(_mm512_srli_epi16(mask, 4)); }
-  /// For every byte the number of bits in which a and b differ, among those that the masks of the two nibbles allow.
-  static Int count_differing(Int a, Int b, Int low_mask, Int high_mask) {
-    constexpr int kDifferAndMask = 0x28;  // (a ^ b) & mask
-    const Int counts = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
-    const Int low = _mm512_ternarylogic_epi32(a, b, low_mask, kDifferAndMask);
-    const Int high =
-        _mm512_ternarylogic_epi32(_mm512_srli_epi16(a, 4), _mm512_srli_epi16(b, 4), high_mask, kDifferAndMask);
-    return add_bytes(_mm512_shuffle_epi8(counts, low), _mm512_shuffle_epi8(counts, high));
+  /// For every byte the number of bits in which a and b differ.
+  static Int count_differing(Int a, Int b) { return count_differing(a, b, all_nibbles(), all_nibbles()); }
+  /// The same among the bits of `mask`.
+  static Int count_differing(Int a, Int b, Int mask) {
+    const Int high_mask = _mm512_and_si512(_mm512_srli_epi16(mask, 4), all_nibbles());
+    return count_differing(a, b, _mm512_and_si512(mask, all_nibbles()), high_mask);
   }
-  static Int add_bytes(Int a, Int b) { return _mm512_add_epi8(a, b); }
+  static Int add_counts(Int a, Int b) { return _mm512_add_epi8(a, b); }
   static Int add_words(Int a, Int b) { return _mm512_add_epi64(a, b); }
   /// The sum of every 8 bytes as a 64-bit lane.
-  static Int sum_bytes(Int bytes) { return _mm512_sad_epu8(bytes, zero()); }
+  static Int sum_counts(Int bytes) { return _mm512_sad_epu8(bytes, zero()); }
   /// 64-bit lanes below 2^32 of two vectors as the even and the odd 32-bit lanes of one.
   static Int interleave(Int even, Int odd) { return _mm512_or_si512(even, _mm512_slli_epi64(odd, 32)); }
   /// pairs[i] holds partial sums of row 2i in its even lanes and of row 2i + 1 in its odd ones: lane r is row r's sum.
@@ -148,6 +144,15 @@ struct Simd {
   }
 
  private:
+  static Int all_nibbles() { return _mm512_set1_epi8(15); }
+  static Int count_differing(Int a, Int b, Int low_mask, Int high_mask) {
+    constexpr int kDifferAndMask = 0x28;  // (a ^ b) & mask
+    const Int counts = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const Int low = _mm512_ternarylogic_epi32(a, b, low_mask, kDifferAndMask);
+    const Int high =
+        _mm512_ternarylogic_epi32(_mm512_srli_epi16(a, 4), _mm512_srli_epi16(b, 4), high_mask, kDifferAndMask);
+    return add_counts(_mm512_shuffle_epi8(counts, low), _mm512_shuffle_epi8(counts, high));
+  }
   static __mmask16 first(int64_t count) { return static_cast<__mmask16>((uint32_t{1} << count) - 1); }
   static Float low_halves(Float a, Float b) {
     return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));

@@ -1,10 +1,12 @@
-#include "kernels/avx512/avx512.h"
+#include "kernels/x86/linear.h"
+
 #include "kernels/avx512icl/avx512icl.h"
+#include "kernels/avx512icl/simd.h"
 
 namespace edgenet::avx512icl {
 
 std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights) {
-  return avx512::make_xnor_linear(weights);
+  return std::make_unique<x86::XnorLinear<Simd>>(weights);
 }
 
 }  // namespace edgenet::avx512icl

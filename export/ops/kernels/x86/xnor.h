@@ -1,7 +1,8 @@
-// Signed dot products of packed rows: xor, then a population count by table (vpshufb on nibbles). The weights are read
-// where they lie in the file, so a layer holds no second copy of them.
+// Signed dot products of packed rows: xor, then a population count, by table (vpshufb on nibbles) or by vpopcntq. The
+// weights are read where they lie in the file, so a layer holds no second copy of them.
 //
-// 7 vector operations count kBytes * 8 products of one row; rows of activations that share a load of weights need 6.
+// By table 7 vector operations count kBytes * 8 products of one row; rows of activations that share a load of weights
+// need 6. vpopcntq needs 3.
 // Rows shorter than a vector are counted by POPCNT, 64 products at a time.
 #pragma once
 #include <cstdint>
@@ -16,8 +17,7 @@ template <class Simd>
 class XnorRows {
   using Int = typename Simd::Int;
   static constexpr int kLanes = Simd::kLanes;
-  static constexpr int kTile = 4;             // rows of weights counted side by side
-  static constexpr int64_t kChunksASum = 31;  // a byte counts to 8 a chunk and must not pass 255
+  static constexpr int kTile = 4;  // rows of weights counted side by side
 
  public:
   explicit XnorRows(const LinearWeights& weights)
@@ -135,9 +135,8 @@ class XnorRows {
 #pragma GCC unroll 4
       for (int i = 0; i < kTile; ++i) totals[r][i] = Simd::zero();
     }
-    const Int all = Simd::all_nibbles();
     for (int64_t chunk = 0; chunk < full_chunks_;) {
-      const int64_t stop = chunk + kChunksASum < full_chunks_ ? chunk + kChunksASum : full_chunks_;
+      const int64_t stop = full_chunks_ - chunk > Simd::kCountChunks ? chunk + Simd::kCountChunks : full_chunks_;
       Int counts[kRows][kTile];
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) {
@@ -151,7 +150,7 @@ class XnorRows {
 #pragma GCC unroll 4
           for (int r = 0; r < kRows; ++r) {
             const Int sign = Simd::load_bytes(signs + r * sign_bytes() + chunk * Simd::kBytes);
-            counts[r][i] = Simd::add_bytes(counts[r][i], Simd::count_differing(weight, sign, all, all));
+            counts[r][i] = Simd::add_counts(counts[r][i], Simd::count_differing(weight, sign));
             Simd::settle(counts[r][i]);
           }
         }
@@ -159,7 +158,7 @@ class XnorRows {
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-        for (int i = 0; i < kTile; ++i) totals[r][i] = Simd::add_words(totals[r][i], Simd::sum_bytes(counts[r][i]));
+        for (int i = 0; i < kTile; ++i) totals[r][i] = Simd::add_words(totals[r][i], Simd::sum_counts(counts[r][i]));
       }
     }
     if (w_.inputs % kChunkBits != 0) count_tail<kRows>(weights, signs, totals);
@@ -169,15 +168,13 @@ class XnorRows {
   void count_tail(const uint8_t* const (&weights)[kTile], const uint8_t* signs, Int (&totals)[kRows][kTile]) const {
     const int64_t offset = full_chunks_ * Simd::kBytes;
     const Int mask = Simd::load_bytes(tail_mask_);
-    const Int low = Simd::low_nibbles(mask);
-    const Int high = Simd::high_nibbles(mask);
 #pragma GCC unroll 4
     for (int i = 0; i < kTile; ++i) {
       const Int weight = Simd::load_first_bytes(weights[i] + offset, row_bytes_ - offset, end_);
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) {
         const Int sign = Simd::load_bytes(signs + r * sign_bytes() + offset);
-        totals[r][i] = Simd::add_words(totals[r][i], Simd::sum_bytes(Simd::count_differing(weight, sign, low, high)));
+        totals[r][i] = Simd::add_words(totals[r][i], Simd::sum_counts(Simd::count_differing(weight, sign, mask)));
       }
     }
   }
