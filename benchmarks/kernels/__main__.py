@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.contenders import own, own_chain, ort_fp32, ort_fp32_chain, portable
+from benchmarks.contenders import ort_fp32, ort_fp32_chain, own, own_chain, portable
 from benchmarks.kernels.plot import plot
 from benchmarks.layers import XNOR, Convolution, Layer, select
 from benchmarks.study import ISAS, Study, Subject, begin, chosen_isas

@@ -1,4 +1,4 @@
-"""The roofline plot: multiply-adds a second against multiply-adds a byte, and what fraction of its limit each reaches."""
+"""The roofline plot: speed against multiply-adds a byte, and what fraction of its limit each kernel reaches."""
 
 import io
 from collections.abc import Mapping, Sequence

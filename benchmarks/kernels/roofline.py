@@ -1,13 +1,14 @@
 """How near a kernel is to what this machine can do at best.
 
-The limit of a kernel is the longer of two times: its multiply-adds at the measured peak of its arithmetic, and the bytes
-that it has to move (weights, input, output, each once; recurrent weights once a step) at the measured bandwidth of
-reading over and over a buffer as large as they are, or as the recurrent weights are. The peak of an arithmetic is what its inner loop alone reaches, operands in
-registers (`peaks.cpp`):
+The limit of a kernel is the longer of two times: its multiply-adds at the measured peak of its arithmetic, and the
+bytes that it has to move (weights, input, output, each once; recurrent weights once a step) at the measured bandwidth
+of reading over and over a buffer as large as they are, or as the recurrent weights are. The peak of an arithmetic is
+what its inner loop alone reaches, operands in registers (`peaks.cpp`):
 
 - `sign table`, XNOR convolutions: one pshufb looks up the differing signs of 4 channels for 2 outputs a lane; with its
   share of additions, 3 look-ups are 9 operations.
-- `popcount`, XNOR linear and recurrent layers: exclusive or, population count (by table where the set has none), addition.
+- `popcount`, XNOR linear and recurrent layers: exclusive or, population count (by table where the set has none), and
+  an addition.
 - `float table`, binary weights on float activations: one vpermps picks, for every lane, one of the signed sums of 4
   activations (3 on AVX2), and an addition.
 - `int8`: VNNI where there is any, else vpmaddubsw, vpmaddwd and an addition.
@@ -29,7 +30,7 @@ WEIGHT_BITS = {"xnor": 1, "bwn": 1, "int8": 8, "full": 32}
 
 @dataclass(frozen=True)
 class Roofline:
-    """Peaks in multiply-adds a nanosecond by instruction set and arithmetic; bandwidths in bytes a nanosecond by size."""
+    """Peaks in multiply-adds a nanosecond, by instruction set and arithmetic; bandwidths in bytes a nanosecond."""
 
     peaks: dict[tuple[str, str], float]
     bandwidths: dict[int, float]

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.contenders import Contender, instruction_set, own, portable, runner
 from benchmarks.layers import Layer, select
 from benchmarks.networks import FULL, NETWORKS, SIZE, Variant, export_network
-from benchmarks.peers.peer import CannotBuild, Make, Network, Peer
+from benchmarks.peers.peer import CannotBuildError, Make, Network, Peer
 from benchmarks.study import ISAS, Study, Subject, begin, chosen_isas
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession
@@ -102,7 +102,7 @@ def _made(study: Study, makes: dict[str, Make]) -> list[Contender]:
     for make in makes.values():
         try:
             contenders.append(make())
-        except CannotBuild as error:
+        except CannotBuildError as error:
             study.left_out(str(error))
     return contenders
 

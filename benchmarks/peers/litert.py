@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from benchmarks.contenders import Contender
 from benchmarks.layers import Convolution, Layer, Linear
-from benchmarks.peers.peer import CannotBuild, Make, Network, Peer
+from benchmarks.peers.peer import CannotBuildError, Make, Network, Peer
 
 _TYPES = {
     np.dtype(np.float32): tflite.TensorType.FLOAT32,
@@ -59,7 +59,7 @@ def _model(layer: Layer, int8: bool) -> bytes:
         weights = (layer.outputs, layer.inputs)
         builder.layer(tflite.BuiltinOperator.FULLY_CONNECTED, options, weights, int8)
     else:
-        raise CannotBuild("litert: model files of recurrent layers and of networks cannot be made here")
+        raise CannotBuildError("litert: model files of recurrent layers and of networks cannot be made here")
     return builder.build()
 
 

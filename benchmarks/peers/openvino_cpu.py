@@ -11,7 +11,7 @@ from benchmarks.contenders import Contender
 from benchmarks.interleaved import Call
 from benchmarks.layers import Convolution, Layer, Recurrent
 from benchmarks.peers.ort import quantized_layer
-from benchmarks.peers.peer import CannotBuild, Make, Network, Peer
+from benchmarks.peers.peer import CannotBuildError, Make, Network, Peer
 
 # On a CPU with bf16 it would compute in that, which is no fp32; pinning is ours.
 _OPTIONS = {
@@ -49,7 +49,9 @@ class OpenVino(Peer):
 
     def _int8(self, layer: Layer) -> Contender:
         if isinstance(layer, Recurrent):
-            raise CannotBuild(f"openvino-int8: a QDQ model of {layer.op} cannot be made with onnxruntime.quantization")
+            raise CannotBuildError(
+                f"openvino-int8: a QDQ model of {layer.op} cannot be made with onnxruntime.quantization"
+            )
         return self._contender("int8", quantized_layer(layer), layer.feeds())
 
     def _contender(self, scheme: str, model: bytes | Path, feeds: Mapping[str, np.ndarray]) -> Contender:

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.contenders import Contender, ort_fp32, runner
 from benchmarks.layers import Layer, Linear, Recurrent
-from benchmarks.peers.peer import CannotBuild, Make, Network, Peer
+from benchmarks.peers.peer import CannotBuildError, Make, Network, Peer
 from edgenet.runtime import InferenceSession
 
 _BLOCK = 128
@@ -51,7 +51,7 @@ def _contender(scheme: str, model: bytes | Path, feeds: Mapping[str, np.ndarray]
 def quantized_layer(layer: Layer) -> bytes:
     """Return a layer with 8-bit weights and activations, floats in and out; an LSTM is quantised dynamically."""
     if isinstance(layer, Recurrent) and layer.op != "lstm":
-        raise CannotBuild(f"ort-int8: onnxruntime.quantization makes no 8-bit {layer.op}")
+        raise CannotBuildError(f"ort-int8: onnxruntime.quantization makes no 8-bit {layer.op}")
     with TemporaryDirectory() as folder:
         target = Path(folder) / "int8.onnx"
         model = onnx.load_model_from_string(layer.full())
@@ -65,7 +65,7 @@ def quantized_layer(layer: Layer) -> bytes:
 
 
 def quantize(model: onnx.ModelProto | Path, target: Path, feeds: Mapping[str, np.ndarray]) -> None:
-    """Write a model in QDQ form: unsigned 8-bit activations, signed 8-bit weights a channel, calibrated with `feeds`."""
+    """Write a model in QDQ form: unsigned 8-bit activations, signed 8-bit weights per channel."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):

@@ -13,7 +13,7 @@ from benchmarks.layers import Layer
 Make = Callable[[], Contender]
 
 
-class CannotBuild(Exception):
+class CannotBuildError(Exception):
     """A peer has no such operator, or its model files cannot be made here."""
 
 
@@ -40,7 +40,7 @@ class Peer(ABC):
     def layer(self, layer: Layer) -> dict[str, Make]:
         """Return what makes each contender for a layer, by the name of its ratio.
 
-        Calling one raises CannotBuild where this peer has no way to run the layer.
+        Calling one raises CannotBuildError where this peer has no way to run the layer.
         """
 
     @abstractmethod
