@@ -10,22 +10,23 @@ namespace {
 struct Isa {
   static constexpr int64_t kBytes = x86::Bytes256::kBytes;
 
-  /// Convolves as many lanes as suit, at most `lanes`, and returns how many.
-  static int64_t convolve_lanes(const x86::BlockTask& task, int64_t lane, int64_t lanes) {
+  using Floats = x86::Floats256;
+
+  /// Counts as many lanes as suit, at most `lanes`, and returns how many.
+  static int64_t count_lanes(const x86::BlockTask& task, int64_t lane, int64_t lanes, x86::BlockCounts& to) {
     if (lanes <= kBytes) {
-      x86::PositionBlock<x86::Bytes256, 4, 1>::convolve(task, 0, lane, lanes);
+      x86::PositionBlock<x86::Bytes256, 4, 1>::count(task, 0, lane, to);
       return lanes;
     }
     // 2 pairs x 2 vectors: of 16 registers 12 hold sums.
     using Block = x86::PositionBlock<x86::Bytes256, 2, 2>;
-    const int64_t count = x86::smaller(lanes, Block::kLanes);
-    for (int pair = 0; pair < kBlockPairs && pair * 2 < task.channels; pair += 2) {
-      Block::convolve(task, pair, lane, count);
-    }
-    return count;
+    for (int pair = 0; pair < kBlockPairs && pair * 2 < task.channels; pair += 2) Block::count(task, pair, lane, to);
+    return x86::smaller(lanes, Block::kLanes);
   }
 
-  static void convolve_superblock(const x86::SuperblockTask& task) { x86::convolve_superblock<x86::Bytes256, 4>(task); }
+  static void count_strip(const x86::SuperblockTask& task, int64_t strip, x86::StripCounts& to) {
+    x86::count_strip<x86::Bytes256, 4>(task, strip, to);
+  }
 
   /// to[i] = the signs of position offset + i of the 4 channels, for i < count and up to 31 beyond.
   static void binarize(const float* const (&x)[kQuad], const float (&threshold)[kQuad], int64_t offset, int64_t count,

@@ -11,15 +11,19 @@ namespace {
 struct Isa {
   static constexpr int64_t kBytes = x86::Bytes512::kBytes;
 
-  /// Convolves as many lanes as suit, at most `lanes`, and returns how many. Half a vector costs half on CPUs that
-  /// compute 512 bits in two halves, and as much as a whole one elsewhere.
-  static int64_t convolve_lanes(const x86::BlockTask& task, int64_t lane, int64_t lanes) {
-    if (lanes > 96) return convolve<x86::PositionBlock<x86::Bytes512, 4, 2>>(task, lane, lanes);
-    if (lanes > 32) return convolve<x86::PositionBlock<x86::Bytes512, 4, 1>>(task, lane, lanes);
-    return convolve<x86::PositionBlock<x86::Bytes256, 4, 1>>(task, lane, lanes);
+  using Floats = x86::Floats512;
+
+  /// Counts as many lanes as suit, at most `lanes`, and returns how many. Half a vector costs half on CPUs that compute
+  /// 512 bits in two halves, and as much as a whole one elsewhere.
+  static int64_t count_lanes(const x86::BlockTask& task, int64_t lane, int64_t lanes, x86::BlockCounts& to) {
+    if (lanes > 96) return count<x86::PositionBlock<x86::Bytes512, 4, 2>>(task, lane, lanes, to);
+    if (lanes > 32) return count<x86::PositionBlock<x86::Bytes512, 4, 1>>(task, lane, lanes, to);
+    return count<x86::PositionBlock<x86::Bytes256, 4, 1>>(task, lane, lanes, to);
   }
 
-  static void convolve_superblock(const x86::SuperblockTask& task) { x86::convolve_superblock<x86::Bytes512, 8>(task); }
+  static void count_strip(const x86::SuperblockTask& task, int64_t strip, x86::StripCounts& to) {
+    x86::count_strip<x86::Bytes512, 8>(task, strip, to);
+  }
 
   /// to[i] = the signs of position offset + i of the 4 channels, for i < count and up to 15 beyond.
   static void binarize(const float* const (&x)[kQuad], const float (&threshold)[kQuad], int64_t offset, int64_t count,
@@ -36,10 +40,9 @@ struct Isa {
 
  private:
   template <class Block>
-  static int64_t convolve(const x86::BlockTask& task, int64_t lane, int64_t lanes) {
-    const int64_t count = x86::smaller(lanes, Block::kLanes);
-    Block::convolve(task, 0, lane, count);
-    return count;
+  static int64_t count(const x86::BlockTask& task, int64_t lane, int64_t lanes, x86::BlockCounts& to) {
+    Block::count(task, 0, lane, to);
+    return x86::smaller(lanes, Block::kLanes);
   }
 
   static void store_signs(const float* const (&x)[kQuad], const float (&threshold)[kQuad], int64_t at, __mmask16 lanes,

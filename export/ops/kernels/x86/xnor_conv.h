@@ -10,6 +10,7 @@
 #include "kernels/scalar/scalar.h"
 #include "kernels/x86/aligned.h"
 #include "kernels/x86/xnor_conv_channels.h"
+#include "kernels/x86/xnor_conv_finish.h"
 #include "kernels/x86/xnor_conv_pack.h"
 #include "kernels/x86/xnor_conv_positions.h"
 #include "kernels/xnor_conv_layout.h"
@@ -39,10 +40,7 @@ class XnorConv2d final : public ConvKernel {
     layout.fill_valid(w_.group_channels, call.valid());
     const int64_t chunk = larger(1, kPieceBytes / (image.height * image.width));
     parallel_chunks(executor, units * layout.quads, chunk, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        pack_quad<Isa>(layout, call.planes(), w_, operands, i / layout.quads, i % layout.quads,
-                       call.signs() + i * layout.quad_bytes);
-      }
+      for (int64_t i = begin; i < end; ++i) pack(call, image, i / layout.quads, i % layout.quads);
     });
     if (channels_are_lanes(layout)) {
       convolve_by_channels(call, units, executor);
@@ -94,25 +92,56 @@ class XnorConv2d final : public ConvKernel {
     uint8_t* signs() const { return at(plan.signs); }
   };
 
+  void pack(const Call& call, const Image& image, int64_t unit, int64_t index) const {
+    const int64_t first = index * kQuad;
+    const Quad quad{unit / w_.group, unit % w_.group * w_.group_channels + first,
+                    smaller(kQuad, w_.group_channels - first)};
+    uint8_t* to = call.signs() + unit * call.layout.unit_bytes + index * call.layout.quad_bytes;
+    if (w_.form.from_signs) {
+      pack_quad<Isa>(call.layout, call.planes(), SignSource(quad, image, call.operands), to);
+    } else {
+      pack_quad<Isa>(call.layout, call.planes(), FloatSource<Isa>(quad, image, call.operands), to);
+    }
+  }
+
+  UnitOutputs unit_outputs(const Call& call, int64_t unit) const {
+    const ConvOperands& operands = call.operands;
+    const int64_t outputs = call.layout.outputs;
+    const int64_t channel = unit % w_.group * group_outputs_;
+    const int64_t values = unit * group_outputs_ * outputs;
+    UnitOutputs to{w_.form, outputs, call.valid(), operands.scale + channel, operands.bias + channel, nullptr, nullptr,
+                   nullptr, nullptr, nullptr};
+    if (w_.form.prelu) to.slope = operands.slope + channel;
+    if (w_.form.add) to.residual = operands.residual + values;
+    if (w_.form.to_signs) {
+      to.next_threshold = operands.next_threshold + channel;
+      to.signs = operands.y_signs + (unit / w_.group * ((w_.out_channels + 7) / 8) + channel / 8) * outputs;
+    } else {
+      to.y = operands.y + values;
+    }
+    return to;
+  }
+
   void convolve_by_positions(const Call& call, int64_t units, const Executor& executor) const {
     const XnorLayout& layout = call.layout;
     const int64_t blocks = (group_outputs_ + kBlockOutputs - 1) / kBlockOutputs;
     parallel_for(executor, units * blocks, [&](int64_t index) {
       const int64_t unit = index / blocks;
       const int64_t output = index % blocks * kBlockOutputs;
-      const int64_t channel = unit % w_.group * group_outputs_ + output;
+      const int64_t channels = smaller(kBlockOutputs, group_outputs_ - output);
       const BlockTask task{call.taps(),
                            layout.taps,
                            call.signs() + unit * layout.unit_bytes,
                            weights_.at(unit % w_.group, output),
                            weights_.tap_bytes(output),
-                           call.valid(),
-                           call.operands.scale + channel,
-                           call.operands.bias + channel,
-                           call.operands.y + (unit * group_outputs_ + output) * layout.outputs,
-                           layout.outputs,
-                           smaller(kBlockOutputs, group_outputs_ - output)};
-      for (int64_t lane = 0; lane < layout.outputs;) lane += Isa::convolve_lanes(task, lane, layout.outputs - lane);
+                           channels};
+      const UnitOutputs outputs = unit_outputs(call, unit);
+      alignas(64) BlockCounts counts;
+      for (int64_t lane = 0; lane < layout.outputs;) {
+        const int64_t lanes = Isa::count_lanes(task, lane, layout.outputs - lane, counts);
+        finish<typename Isa::Floats>(outputs, {output, channels, lane, lanes, counts[0], kMostLanes});
+        lane += lanes;
+      }
     });
   }
 
@@ -128,12 +157,21 @@ class XnorConv2d final : public ConvKernel {
     parallel_for(executor, units * superblocks, [&](int64_t index) {
       const int64_t unit = index / superblocks;
       const int64_t output = index % superblocks * kSuperblockOutputs;
-      const int64_t channel = unit % w_.group * group_outputs_ + output;
-      Isa::convolve_superblock({call.taps(), layout.taps, call.tables() + unit * unit_tables(layout),
-                                weights_.at(unit % w_.group, output), weights_.tap_bytes(output), call.valid(),
-                                call.operands.scale + channel, call.operands.bias + channel,
-                                call.operands.y + (unit * group_outputs_ + output) * layout.outputs, layout.outputs,
-                                smaller(kSuperblockOutputs, group_outputs_ - output)});
+      const SuperblockTask task{call.taps(),
+                                layout.taps,
+                                call.tables() + unit * unit_tables(layout),
+                                weights_.at(unit % w_.group, output),
+                                weights_.tap_bytes(output),
+                                layout.outputs,
+                                smaller(kSuperblockOutputs, group_outputs_ - output)};
+      const UnitOutputs outputs = unit_outputs(call, unit);
+      alignas(64) StripCounts counts;
+      for (int64_t strip = 0; strip < strips(layout); ++strip) {
+        Isa::count_strip(task, strip, counts);
+        const int64_t position = strip * kStripPositions;
+        const int64_t lanes = smaller(kStripPositions, layout.outputs - position);
+        finish<typename Isa::Floats>(outputs, {output, task.channels, position, lanes, counts[0], kStripPositions});
+      }
     });
   }
 
@@ -142,13 +180,12 @@ class XnorConv2d final : public ConvKernel {
   XnorConvWeights weights_;
 };
 
-bool is_plain(const ConvForm& form) { return !(form.from_signs || form.add || form.prelu || form.to_signs); }
-
-/// The kernel, or the scalar one where a 16-bit counter could overflow.
+/// The kernel, or the scalar one where a 16-bit counter could overflow or groups share a byte of the signs that go out.
 template <class Isa>
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
   const int64_t row_inputs = weights.group_channels * weights.kernel_height * weights.kernel_width;
-  if (row_inputs > 0xffff || !is_plain(weights.form)) return scalar::make_xnor_conv2d(weights);
+  const bool bytes_shared = weights.group > 1 && weights.out_channels / weights.group % 8 != 0;
+  if (row_inputs > 0xffff || (weights.form.to_signs && bytes_shared)) return scalar::make_xnor_conv2d(weights);
   return std::make_unique<XnorConv2d<Isa>>(weights);
 }
 

@@ -35,43 +35,58 @@ struct Bytes256 {
   static Vector odd_bytes(Vector a) { return _mm256_srli_epi16(a, 8); }
   static Vector add_shorts(Vector a, Vector b) { return _mm256_add_epi16(a, b); }
 
-  /// y = scale * (valid - 2 * count) + bias for the first `lanes` positions.
-  static void store_outputs(Vector even, Vector odd, const float* valid, float scale, float bias, float* y,
-                            int64_t lanes) {
-    __m128i counts[4];
-    in_order(even, odd, counts);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const __m256 count = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(counts[i]));
-      const __m256 dot = _mm256_fnmadd_ps(_mm256_set1_ps(2), count, _mm256_loadu_ps(valid + 8 * i));  // exact
-      const __m256 result = _mm256_add_ps(_mm256_mul_ps(_mm256_set1_ps(scale), dot), _mm256_set1_ps(bias));
-      if (lanes >= 8 * (i + 1)) {
-        _mm256_storeu_ps(y + 8 * i, result);
-      } else {
-        const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        const __m256i left = _mm256_set1_epi32(static_cast<int>(lanes - 8 * i));
-        if (lanes > 8 * i) _mm256_maskstore_ps(y + 8 * i, _mm256_cmpgt_epi32(left, lane), result);
-        return;
-      }
-    }
-  }
-
   /// The counts of all lanes in order.
-  static void store_counts(Vector even, Vector odd, float* to) {
-    __m128i counts[4];
-    in_order(even, odd, counts);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) _mm256_storeu_ps(to + 8 * i, _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(counts[i])));
+  static void store_counts(Vector even, Vector odd, uint16_t* to) {
+    const __m256i low = _mm256_unpacklo_epi16(even, odd);
+    const __m256i high = _mm256_unpackhi_epi16(even, odd);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute2x128_si256(low, high, 0x20));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 16), _mm256_permute2x128_si256(low, high, 0x31));
+  }
+};
+
+/// The float operations of what follows the counts.
+struct Floats256 {
+  using Vector = __m256;
+  using Signs = __m256i;
+  static constexpr int64_t kCount = 8;
+
+  static Vector dot(const uint16_t* counts, const float* valid) {
+    const __m128i shorts = _mm_loadu_si128(reinterpret_cast<const __m128i*>(counts));
+    const __m256 count = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(shorts));
+    return _mm256_fnmadd_ps(_mm256_set1_ps(2), count, _mm256_loadu_ps(valid));  // exact
+  }
+  static Vector scaled(float scale, Vector dot, float bias) {
+    return _mm256_add_ps(_mm256_mul_ps(_mm256_set1_ps(scale), dot), _mm256_set1_ps(bias));
+  }
+  static Vector add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
+  static Vector prelu(Vector v, float slope) {
+    const __m256 kept = _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_GE_OQ);
+    return _mm256_blendv_ps(_mm256_mul_ps(_mm256_set1_ps(slope), v), v, kept);
+  }
+  /// At most `left` values.
+  static Vector load(const float* from, int64_t left) {
+    return left >= kCount ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, lanes(left));
+  }
+  static void store(float* to, Vector v, int64_t left) {
+    if (left >= kCount) return _mm256_storeu_ps(to, v);
+    _mm256_maskstore_ps(to, lanes(left), v);
+  }
+  static Signs no_signs() { return _mm256_setzero_si256(); }
+  static Signs add_sign(Signs signs, Vector v, float threshold, int bit) {
+    const __m256 met = _mm256_cmp_ps(v, _mm256_set1_ps(threshold), _CMP_GE_OQ);
+    return _mm256_or_si256(signs, _mm256_and_si256(_mm256_castps_si256(met), _mm256_set1_epi32(bit)));
+  }
+  static void store_signs(uint8_t* to, Signs signs, int64_t left) {
+    const __m128i shorts = _mm_packus_epi32(_mm256_castsi256_si128(signs), _mm256_extracti128_si256(signs, 1));
+    const __m128i bytes = _mm_packus_epi16(shorts, shorts);
+    if (left >= kCount) return _mm_storel_epi64(reinterpret_cast<__m128i*>(to), bytes);
+    uint64_t rest = static_cast<uint64_t>(_mm_cvtsi128_si64(bytes));
+    for (int64_t i = 0; i < left; ++i, rest >>= 8) to[i] = static_cast<uint8_t>(rest);
   }
 
  private:
-  static void in_order(Vector even, Vector odd, __m128i (&counts)[4]) {
-    const __m256i low = _mm256_unpacklo_epi16(even, odd);
-    const __m256i high = _mm256_unpackhi_epi16(even, odd);
-    counts[0] = _mm256_castsi256_si128(low);
-    counts[1] = _mm256_castsi256_si128(high);
-    counts[2] = _mm256_extracti128_si256(low, 1);
-    counts[3] = _mm256_extracti128_si256(high, 1);
+  static __m256i lanes(int64_t left) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(left)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
 };
 

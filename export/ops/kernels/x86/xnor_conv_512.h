@@ -35,45 +35,57 @@ struct Bytes512 {
   static Vector odd_bytes(Vector a) { return _mm512_srli_epi16(a, 8); }
   static Vector add_shorts(Vector a, Vector b) { return _mm512_add_epi16(a, b); }
 
-  /// y = scale * (valid - 2 * count) + bias for the first `lanes` positions.
-  static void store_outputs(Vector even, Vector odd, const float* valid, float scale, float bias, float* y,
-                            int64_t lanes) {
-    __m256i counts[4];
-    in_order(even, odd, counts);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const __m512 count = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(counts[i]));
-      const __m512 dot = _mm512_fnmadd_ps(_mm512_set1_ps(2), count, _mm512_loadu_ps(valid + 16 * i));  // exact
-      const __m512 result = _mm512_add_ps(_mm512_mul_ps(_mm512_set1_ps(scale), dot), _mm512_set1_ps(bias));
-      if (lanes >= 16 * (i + 1)) {
-        _mm512_storeu_ps(y + 16 * i, result);
-      } else {
-        if (lanes > 16 * i)
-          _mm512_mask_storeu_ps(y + 16 * i, static_cast<__mmask16>((1u << (lanes - 16 * i)) - 1), result);
-        return;
-      }
-    }
-  }
-
   /// The counts of all lanes in order.
-  static void store_counts(Vector even, Vector odd, float* to) {
-    __m256i counts[4];
-    in_order(even, odd, counts);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) _mm512_storeu_ps(to + 16 * i, _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(counts[i])));
+  static void store_counts(Vector even, Vector odd, uint16_t* to) {
+    const __m512i low = _mm512_unpacklo_epi16(even, odd);
+    const __m512i high = _mm512_unpackhi_epi16(even, odd);
+    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    _mm512_storeu_si512(to, _mm512_permutex2var_epi64(low, first, high));
+    _mm512_storeu_si512(to + 32, _mm512_permutex2var_epi64(low, second, high));
+  }
+};
+
+/// The float operations of what follows the counts.
+struct Floats512 {
+  using Vector = __m512;
+  using Signs = __m512i;
+  static constexpr int64_t kCount = 16;
+
+  static Vector dot(const uint16_t* counts, const float* valid) {
+    const __m256i shorts = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(counts));
+    const __m512 count = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(shorts));
+    return _mm512_fnmadd_ps(_mm512_set1_ps(2), count, _mm512_loadu_ps(valid));  // exact
+  }
+  static Vector scaled(float scale, Vector dot, float bias) {
+    return _mm512_add_ps(_mm512_mul_ps(_mm512_set1_ps(scale), dot), _mm512_set1_ps(bias));
+  }
+  static Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+  static Vector prelu(Vector v, float slope) {
+    const __mmask16 scaled = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NGE_UQ);
+    return _mm512_mask_mul_ps(v, scaled, _mm512_set1_ps(slope), v);
+  }
+  /// At most `left` values.
+  static Vector load(const float* from, int64_t left) {
+    return left >= kCount ? _mm512_loadu_ps(from) : _mm512_maskz_loadu_ps(lanes(left), from);
+  }
+  static void store(float* to, Vector v, int64_t left) {
+    if (left >= kCount) return _mm512_storeu_ps(to, v);
+    _mm512_mask_storeu_ps(to, lanes(left), v);
+  }
+  static Signs no_signs() { return _mm512_setzero_si512(); }
+  static Signs add_sign(Signs signs, Vector v, float threshold, int bit) {
+    const __mmask16 met = _mm512_cmp_ps_mask(v, _mm512_set1_ps(threshold), _CMP_GE_OQ);
+    return _mm512_mask_or_epi32(signs, met, signs, _mm512_set1_epi32(bit));
+  }
+  static void store_signs(uint8_t* to, Signs signs, int64_t left) {
+    const __m128i bytes = _mm512_cvtepi32_epi8(signs);
+    if (left >= kCount) return _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+    _mm_mask_storeu_epi8(to, lanes(left), bytes);
   }
 
  private:
-  static void in_order(Vector even, Vector odd, __m256i (&counts)[4]) {
-    const __m512i low = _mm512_unpacklo_epi16(even, odd);
-    const __m512i high = _mm512_unpackhi_epi16(even, odd);
-    const __m512i first = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high);
-    const __m512i second = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
-    counts[0] = _mm512_castsi512_si256(first);
-    counts[1] = _mm512_extracti64x4_epi64(first, 1);
-    counts[2] = _mm512_castsi512_si256(second);
-    counts[3] = _mm512_extracti64x4_epi64(second, 1);
-  }
+  static __mmask16 lanes(int64_t left) { return static_cast<__mmask16>((1u << left) - 1); }
 };
 
 }  // namespace

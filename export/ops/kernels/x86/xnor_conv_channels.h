@@ -19,9 +19,6 @@ struct SuperblockTask {
   const uint16_t* tables;  ///< [strip, tap, pair]: where in position_table, in bytes
   const uint8_t* weights;
   int64_t tap_bytes;  ///< of weights
-  const float* valid;
-  const float *scale, *bias;
-  float* y;  ///< of the superblock's first output channel
   int64_t outputs;
   int64_t channels;  ///< of the superblock that exist
 };
@@ -52,50 +49,69 @@ struct ChannelSource {
   }
 };
 
-/// Convolves `pairs` pairs of positions for a vector of channels.
+/// Counts of a strip: by position, then by channel.
+using StripRows = uint16_t[kStripPositions][kSuperblockOutputs];
+using StripCounts = uint16_t[kSuperblockOutputs][kStripPositions];
+
+/// Counts `pairs` pairs of positions of a strip for a vector of channels.
 template <class V, int pairs>
-EDGENET_NOINLINE void convolve_pairs(const SuperblockTask& task, int64_t channel, int64_t strip, int64_t pair) {
+EDGENET_NOINLINE void count_pairs(const SuperblockTask& task, int64_t channel, int64_t strip, int64_t pair,
+                                  StripRows& to) {
   const ChannelSource<V> source{task.taps, task.weights + channel / 2, task.tap_bytes,
                                 task.tables + strip * task.tap_count * kStripPairs + pair};
   Counter<V, pairs, 1> counter;
   counter.count(source, task.tap_count);
-  const int64_t channels = smaller(V::kBytes, task.channels - channel);
-  for (int p = 0; p < pairs; ++p) {
-    for (int half = 0; half < 2; ++half) {
-      const int64_t position = strip * kStripPositions + (pair + p) * 2 + half;
-      if (position >= task.outputs) return;
-      alignas(64) float counts[V::kBytes];
-      V::store_counts(counter.counts[p][0][half][0], counter.counts[p][0][half][1], counts);
-      float* y = task.y + channel * task.outputs + position;
-      for (int64_t c = 0; c < channels; ++c) {
-        const float dot = task.valid[position] - 2 * counts[c];  // exact
-        const float product = task.scale[channel + c] * dot;
-        y[c * task.outputs] = product + task.bias[channel + c];
-      }
-    }
-  }
+  unroll<pairs>([&](auto p) EDGENET_LAMBDA {
+    unroll<2>([&](auto half) EDGENET_LAMBDA {
+      V::store_counts(counter.counts[p][0][half][0], counter.counts[p][0][half][1],
+                      to[(pair + p) * 2 + half] + channel);
+    });
+  });
 }
 
-/// Convolves at most `most` of the `left` pairs of positions from `pair` on, in as few tables as hold them, and returns
+/// Counts at most `most` of the `left` pairs of positions from `pair` on, in as few tables as hold them, and returns
 /// how many.
 template <class V, int most>
-int64_t convolve_some_pairs(const SuperblockTask& task, int64_t channel, int64_t strip, int64_t pair, int64_t left) {
+int64_t count_some_pairs(const SuperblockTask& task, int64_t channel, int64_t strip, int64_t pair, int64_t left,
+                         StripRows& to) {
   if constexpr (most > 1) {
-    if (left <= most / 2) return convolve_some_pairs<V, most / 2>(task, channel, strip, pair, left);
+    if (left <= most / 2) return count_some_pairs<V, most / 2>(task, channel, strip, pair, left, to);
   }
-  convolve_pairs<V, most>(task, channel, strip, pair);
+  count_pairs<V, most>(task, channel, strip, pair, to);
   return smaller(most, left);
 }
 
-/// `most`: how many pairs of positions fit the registers.
+/// An 8x8 square of `from`, mirrored.
+void transpose_square(const uint16_t* from, int64_t from_step, uint16_t* to, int64_t to_step) {
+  __m128i a[8], b[8];
+  for (int i = 0; i < 8; ++i) a[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * from_step));
+  for (int i = 0; i < 4; ++i) {
+    b[2 * i] = _mm_unpacklo_epi16(a[i], a[i + 4]);
+    b[2 * i + 1] = _mm_unpackhi_epi16(a[i], a[i + 4]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    a[2 * i] = _mm_unpacklo_epi16(b[i], b[i + 4]);
+    a[2 * i + 1] = _mm_unpackhi_epi16(b[i], b[i + 4]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 2 * i * to_step), _mm_unpacklo_epi16(a[i], a[i + 4]));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + (2 * i + 1) * to_step), _mm_unpackhi_epi16(a[i], a[i + 4]));
+  }
+}
+
+/// The counts of one strip. `most`: how many pairs of positions fit the registers.
 template <class V, int most>
-void convolve_superblock(const SuperblockTask& task) {
-  const int64_t pairs = (task.outputs + 1) / 2;
+void count_strip(const SuperblockTask& task, int64_t strip, StripCounts& to) {
+  alignas(64) StripRows rows;
+  const int64_t pairs = smaller(kStripPairs, (task.outputs - strip * kStripPositions + 1) / 2);
   for (int64_t channel = 0; channel < task.channels; channel += V::kBytes) {
     for (int64_t pair = 0; pair < pairs;) {
-      const int64_t at = pair % kStripPairs;
-      pair +=
-          convolve_some_pairs<V, most>(task, channel, pair / kStripPairs, at, smaller(pairs - pair, kStripPairs - at));
+      pair += count_some_pairs<V, most>(task, channel, strip, pair, pairs - pair, rows);
+    }
+  }
+  for (int64_t channel = 0; channel < task.channels; channel += 8) {
+    for (int64_t position = 0; position < 2 * pairs; position += 8) {
+      transpose_square(rows[position] + channel, kSuperblockOutputs, to[channel] + position, kStripPositions);
     }
   }
 }

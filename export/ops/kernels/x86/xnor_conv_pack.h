@@ -83,28 +83,71 @@ void pad_plane(const XnorLayout& layout, const XnorPlane& plane, uint8_t* to) {
   }
 }
 
-/// Binarises the 4 channels of a quad of one unit (a group of an image) and lays them out in planes.
+/// The 4 channels of a quad of one unit (a group of an image).
+struct Quad {
+  int64_t sample, first, channels;  ///< the channels that exist, from `first` of the image on
+};
+
+/// Reads floats.
 template <class Isa>
-void pack_quad(const XnorLayout& layout, const XnorPlane* planes, const ConvWeights& w, const ConvOperands& operands,
-               int64_t unit, int64_t quad, uint8_t* quad_signs) {
+class FloatSource {
+ public:
+  FloatSource(const Quad& quad, const Image& image, const ConvOperands& operands) {
+    const int64_t area = image.height * image.width;
+    for (int64_t i = 0; i < kQuad; ++i) {
+      const bool exists = i < quad.channels;
+      x_[i] = operands.x + (quad.sample * image.channels + quad.first + (exists ? i : 0)) * area;
+      // Nothing reaches a NaN: the bits of channels that do not exist are 0, as their weights are.
+      threshold_[i] = exists ? operands.threshold[quad.first + i] : __builtin_nanf("");
+    }
+  }
+
+  void read(int64_t offset, int64_t count, uint8_t* to) const { Isa::binarize(x_, threshold_, offset, count, to); }
+
+ private:
+  const float* x_[kQuad];
+  float threshold_[kQuad];
+};
+
+/// Reads packed signs. A quad lies in one byte or across two.
+class SignSource {
+ public:
+  SignSource(const Quad& quad, const Image& image, const ConvOperands& operands)
+      : shift_(static_cast<int>(quad.first % 8)), mask_((1 << quad.channels) - 1) {
+    const int64_t area = image.height * image.width;
+    low_ = operands.signs + (quad.sample * ((image.channels + 7) / 8) + quad.first / 8) * area;
+    high_ = shift_ + quad.channels > 8 ? low_ + area : low_;
+  }
+
+  void read(int64_t offset, int64_t count, uint8_t* to) const {
+    const uint8_t* low = low_ + offset;
+    const uint8_t* high = high_ + offset;
+    if (low == high) {
+      for (int64_t i = 0; i < count; ++i) to[i] = static_cast<uint8_t>(low[i] >> shift_ & mask_);
+    } else {
+      for (int64_t i = 0; i < count; ++i) {
+        to[i] = static_cast<uint8_t>((low[i] >> shift_ | high[i] << (8 - shift_)) & mask_);
+      }
+    }
+  }
+
+ private:
+  const uint8_t *low_, *high_;
+  int shift_, mask_;
+};
+
+/// Lays the signs of a quad out in planes.
+template <class Isa, class Source>
+void pack_quad(const XnorLayout& layout, const XnorPlane* planes, const Source& source, uint8_t* quad_signs) {
   alignas(64) uint8_t signs[kPieceBytes + 2 * kLayoutSlack];
   const int64_t height = layout.vertical.size;
   const int64_t width = layout.horizontal.size;
-  const float* x[kQuad];
-  float threshold[kQuad];
-  for (int64_t i = 0; i < kQuad; ++i) {
-    const int64_t channel = quad * kQuad + i;
-    const bool exists = channel < w.group_channels;
-    x[i] = operands.x + (unit * w.group_channels + (exists ? channel : quad * kQuad)) * height * width;
-    // Nothing reaches a NaN: the bits of channels that do not exist are 0, as their weights are.
-    threshold[i] = exists ? operands.threshold[unit % w.group * w.group_channels + channel] : __builtin_nanf("");
-  }
   const int64_t columns = smaller(width, kPieceBytes);
   const int64_t rows = kPieceBytes / columns;
   for (int64_t row = 0; row < height; row += rows) {
     for (int64_t column = 0; column < width; column += columns) {
       const Piece piece{row, smaller(rows, height - row), column, smaller(columns, width - column), signs};
-      Isa::binarize(x, threshold, row * width + column, piece.rows * piece.columns, signs);
+      source.read(row * width + column, piece.rows * piece.columns, signs);
       for (int64_t i = 0; i < layout.planes; ++i) {
         copy_rows<Isa>(layout, planes[i], piece, quad_signs + i * layout.plane_bytes);
       }

@@ -6,17 +6,16 @@
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
 
+constexpr int64_t kMostLanes = 128;
+using BlockCounts = uint16_t[kBlockOutputs][kMostLanes];
+
 /// One block of output channels of one unit (a group of an image).
 struct BlockTask {
   const XnorTap* taps;
   int64_t tap_count;
   const uint8_t *signs, *weights;
   int64_t tap_bytes;  ///< of weights
-  const float* valid;
-  const float *scale, *bias;
-  float* y;  ///< of the block's first output channel
-  int64_t outputs;
-  int64_t channels;  ///< of the block that exist
+  int64_t channels;   ///< of the block that exist
 };
 
 template <class V>
@@ -33,27 +32,24 @@ struct PositionSource {
   }
 };
 
-/// Convolves `vectors` vectors of positions for the channels of `pairs` weight bytes.
+/// Counts in how many signs `vectors` vectors of positions differ from the weights of `pairs` weight bytes.
 template <class V, int pairs, int vectors>
 struct PositionBlock {
   static constexpr int64_t kLanes = int64_t{vectors} * V::kBytes;
+  static_assert(kLanes <= kMostLanes);
 
-  EDGENET_NOINLINE static void convolve(const BlockTask& task, int pair, int64_t lane, int64_t lanes) {
+  EDGENET_NOINLINE static void count(const BlockTask& task, int pair, int64_t lane, BlockCounts& to) {
     const PositionSource<V> source{task.taps, task.signs + lane, task.weights + pair, task.tap_bytes};
     Counter<V, pairs, vectors> counter;
     counter.count(source, task.tap_count);
-    for (int p = 0; p < pairs; ++p) {
-      for (int half = 0; half < 2; ++half) {
-        const int64_t channel = (pair + p) * 2 + half;
-        if (channel >= task.channels) return;
-        float* y = task.y + channel * task.outputs + lane;
-        for (int v = 0; v < vectors && v * V::kBytes < lanes; ++v) {
-          V::store_outputs(counter.counts[p][v][half][0], counter.counts[p][v][half][1],
-                           task.valid + lane + v * V::kBytes, task.scale[channel], task.bias[channel],
-                           y + v * V::kBytes, lanes - v * V::kBytes);
-        }
-      }
-    }
+    unroll<pairs>([&](auto p) EDGENET_LAMBDA {
+      unroll<2>([&](auto half) EDGENET_LAMBDA {
+        unroll<vectors>([&](auto v) EDGENET_LAMBDA {
+          V::store_counts(counter.counts[p][v][half][0], counter.counts[p][v][half][1],
+                          to[(pair + p) * 2 + half] + v * V::kBytes);
+        });
+      });
+    });
   }
 };
 

@@ -1,0 +1,76 @@
+// What becomes of the counts of an XNOR convolution: floats or packed signs, with all that the form says in between.
+#pragma once
+#include "kernels/kernels.h"
+#include "kernels/x86/aligned.h"
+#include "kernels/x86/xnor_conv_count.h"
+#include "kernels/xnor_conv_layout.h"
+
+namespace edgenet::x86 {
+namespace {  // internal linkage: this header is compiled for several instruction sets
+
+/// The outputs of one unit (a group of an image), from its first channel on.
+struct UnitOutputs {
+  ConvForm form;
+  int64_t outputs;
+  const float* valid;  ///< dot = valid - 2 * count
+  const float *scale, *bias, *slope, *next_threshold;
+  const float* residual;
+  float* y;
+  uint8_t* signs;  ///< of the byte that holds the first channel
+};
+
+/// Counts by channel from `channel` on, a multiple of 8, and by position from `position` on.
+struct CountedBlock {
+  int64_t channel, channels, position, lanes;
+  const uint16_t* counts;
+  int64_t step;  ///< from one channel's counts to the next
+};
+
+template <class Floats>
+EDGENET_INLINE typename Floats::Vector finished(const UnitOutputs& unit, int64_t channel, int64_t position,
+                                                int64_t left, const uint16_t* counts) {
+  typename Floats::Vector v =
+      Floats::scaled(unit.scale[channel], Floats::dot(counts, unit.valid + position), unit.bias[channel]);
+  if (unit.form.add) v = Floats::add(v, Floats::load(unit.residual + channel * unit.outputs + position, left));
+  if (unit.form.prelu) v = Floats::prelu(v, unit.slope[channel]);
+  return v;
+}
+
+template <class Floats>
+EDGENET_NOINLINE void finish_floats(const UnitOutputs& unit, const CountedBlock& block) {
+  for (int64_t c = 0; c < block.channels; ++c) {
+    const int64_t channel = block.channel + c;
+    float* y = unit.y + channel * unit.outputs + block.position;
+    for (int64_t i = 0; i < block.lanes; i += Floats::kCount) {
+      const int64_t left = block.lanes - i;
+      Floats::store(y + i, finished<Floats>(unit, channel, block.position + i, left, block.counts + c * block.step + i),
+                    left);
+    }
+  }
+}
+
+template <class Floats>
+EDGENET_NOINLINE void finish_signs(const UnitOutputs& unit, const CountedBlock& block) {
+  for (int64_t first = 0; first < block.channels; first += 8) {
+    uint8_t* to = unit.signs + (block.channel + first) / 8 * unit.outputs + block.position;
+    for (int64_t i = 0; i < block.lanes; i += Floats::kCount) {
+      const int64_t left = block.lanes - i;
+      typename Floats::Signs signs = Floats::no_signs();
+      for (int64_t c = first; c < smaller(first + 8, block.channels); ++c) {
+        const int64_t channel = block.channel + c;
+        const auto v = finished<Floats>(unit, channel, block.position + i, left, block.counts + c * block.step + i);
+        signs = Floats::add_sign(signs, v, unit.next_threshold[channel], 1 << (c - first));
+      }
+      Floats::store_signs(to + i, signs, left);
+    }
+  }
+}
+
+template <class Floats>
+void finish(const UnitOutputs& unit, const CountedBlock& block) {
+  if (unit.form.to_signs) return finish_signs<Floats>(unit, block);
+  finish_floats<Floats>(unit, block);
+}
+
+}  // namespace
+}  // namespace edgenet::x86
