@@ -14,7 +14,15 @@ from google.protobuf.message import DecodeError
 from onnx import NodeProto, TensorProto
 
 from edgenet.errors import EdgenetError
-from edgenet.runtime.shapes import DOMAIN, Shape, graph_inputs, infer, resolve_inputs, walk
+from edgenet.runtime.operators import (
+    CONVOLUTIONS,
+    DOMAIN,
+    STATES,
+    has_binary_activations,
+    has_binary_weights,
+    has_int8_activations,
+)
+from edgenet.runtime.shapes import Shape, graph_inputs, infer, resolve_inputs, walk
 from edgenet.runtime.tensors import WEIGHT_INPUTS, Tensors, bits_of, bytes_of, count_elements, get_attribute
 
 BINARY_MACS_PER_OPERATION = 64
@@ -159,7 +167,7 @@ def _inspect_layer(
     weights = tensors.weights(node)
     stored = {found[0]: found[1] for found in map(tensors.find, node.input) if found is not None}
     bits = None
-    if node.domain == DOMAIN:
+    if has_binary_weights(node):
         bits = 1
     elif node.op_type == "MatMulNBits":
         bits = int(get_attribute(node, "bits"))
@@ -167,7 +175,7 @@ def _inspect_layer(
         bits = bits_of(weights[0][1].data_type)
     work = _macs(node, shapes)
     work = work * repeats if work is not None and repeats is not None else None
-    both_one_bit = node.domain == DOMAIN and node.op_type.startswith("Xnor")
+    both_one_bit = has_binary_activations(node)
     return LayerInspection(
         name=node.name or node.output[0],
         operator=node.op_type,
@@ -182,7 +190,7 @@ def _inspect_layer(
 
 
 def _activation_bits(node: NodeProto, tensors: Tensors, types: Mapping[str, int]) -> int:
-    if node.op_type in ("ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul"):
+    if has_int8_activations(node) or node.op_type in ("ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul"):
         return 8
     producer = tensors.producers.get(node.input[0])
     name = producer.input[0] if producer is not None and producer.op_type == "DequantizeLinear" else node.input[0]
@@ -200,11 +208,13 @@ def _macs(node: NodeProto, shapes: Mapping[str, Shape]) -> int | None:
         return None if values is None else math.prod(values) * math.prod(factors)
 
     left, result = shape(node.input[0]), shape(node.output[0])
-    if node.op_type.endswith("Recurrence"):
-        return times(left, left[-1]) if left else None
     if node.domain == DOMAIN:
-        weight_shape = list(get_attribute(node, "weight_shape"))
-        return times(result, *weight_shape[1:])
+        outputs, *inner_sizes = get_attribute(node, "weight_shape")
+        if node.op_type in STATES:
+            return times(left, *inner_sizes)
+        if node.op_type in CONVOLUTIONS and result is not None:
+            result[1] = outputs  # packed signs have fewer channels
+        return times(result, *inner_sizes)
     weight = shape(node.input[WEIGHT_INPUTS[node.op_type][0]])
     if node.op_type == "MatMulNBits":
         return times(result, int(get_attribute(node, "K")))
@@ -224,11 +234,11 @@ def _macs(node: NodeProto, shapes: Mapping[str, Shape]) -> int | None:
 
 def _recorded_reasons(metadata: Mapping[str, str]) -> dict[str, str]:
     rows = json.loads(metadata.get("edgenet.binary_layers", "[]"))
-    return {row["name"]: row.get("reason", "") for row in rows if row.get("action") == "kept"}
+    return {row["name"]: row.get("reason", "") for row in rows if row.get("action") != "binarized"}
 
 
 def _reason(node: NodeProto, position: int, count: int, tensors: Tensors, recorded: Mapping[str, str]) -> str:
-    if node.domain == DOMAIN:
+    if has_binary_weights(node):
         return ""
     weights = tensors.weights(node)
     if not weights:

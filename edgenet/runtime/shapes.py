@@ -10,8 +10,9 @@ import onnx
 from onnx import NodeProto, TensorProto, helper
 
 from edgenet.errors import EdgenetError
+from edgenet.runtime.operators import DOMAIN
+from edgenet.runtime.stand_ins import stand_ins
 
-DOMAIN = "edgenet"
 Shape = list[int | None]
 """One size an axis; None where it is unknown."""
 
@@ -114,21 +115,16 @@ def _values(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
 
 def _with_stand_ins(nodes: Sequence[NodeProto], graph: onnx.GraphProto) -> Iterator[NodeProto]:
     for node in nodes:
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        weight = f"{node.output[0]}/stand_in_weight"
-        weight_shape = None
-        if node.domain == DOMAIN and node.op_type.endswith("Recurrence"):
-            yield helper.make_node("Identity", [node.input[0]], [node.output[0]])
-            if len(node.output) > 1 and node.output[1]:
-                yield helper.make_node("Identity", [node.input[-1]], [node.output[1]])
-        elif node.domain == DOMAIN and node.op_type.endswith("Conv2d"):
-            weight_shape = list(attributes.pop("weight_shape"))
-            yield helper.make_node("Conv", [node.input[0], weight], list(node.output), **attributes)
-        elif node.domain == DOMAIN and node.op_type.endswith("Linear"):
-            weight_shape = list(attributes["weight_shape"])[::-1]
-            yield helper.make_node("MatMul", [node.input[0], weight], list(node.output))
+
+        def add_weight(shape: list[int], name: str = f"{node.output[0]}/stand_in_weight") -> str:
+            graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+            return name
+
+        if node.domain == DOMAIN:
+            yield from stand_ins(node, add_weight)
         elif node.op_type == "MatMulNBits":
-            weight_shape = [attributes["K"], attributes["N"]]
+            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+            weight = add_weight([attributes["K"], attributes["N"]])
             yield helper.make_node("MatMul", [node.input[0], weight], list(node.output))
         else:
             copy = NodeProto()
@@ -139,8 +135,6 @@ def _with_stand_ins(nodes: Sequence[NodeProto], graph: onnx.GraphProto) -> Itera
                     del attribute.g.node[:]
                     attribute.g.node.extend(inner)
             yield copy
-        if weight_shape is not None:
-            graph.input.append(helper.make_tensor_value_info(weight, TensorProto.FLOAT, weight_shape))
 
 
 def walk(

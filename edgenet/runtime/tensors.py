@@ -9,15 +9,14 @@ from typing import Any
 import onnx
 from onnx import NodeProto, TensorProto, helper
 
-from edgenet.runtime.shapes import DOMAIN
+from edgenet.runtime.operators import DOMAIN, WEIGHT_INPUT, has_binary_weights
 
 # Where each operator keeps its weights among its inputs.
 WEIGHT_INPUTS = {
     "Conv": [1], "ConvTranspose": [1], "ConvInteger": [1], "QLinearConv": [3], "FusedConv": [1],
     "Gemm": [1], "MatMul": [1], "MatMulInteger": [1], "QLinearMatMul": [3], "MatMulNBits": [1],
     "RNN": [1, 2], "GRU": [1, 2], "LSTM": [1, 2],
-    "XnorConv2d": [2], "XnorLinear": [2], "XnorRecurrence": [2],
-    "BwnConv2d": [1], "BwnLinear": [1], "BwnRecurrence": [1],
+    **{name: [index] for name, index in WEIGHT_INPUT.items()},
 }  # fmt: skip
 _TRANSPARENT = {"Cast", "DequantizeLinear", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
@@ -59,7 +58,7 @@ class Tensors:
     def totals(self, nodes: Sequence[NodeProto]) -> tuple[int, int, int]:
         """Parameters, binary parameters, weight bytes: each stored tensor once."""
         weights = {name: count_elements(node, tensor) for node in nodes for name, tensor in self.weights(node)}
-        binary = {name for node in nodes if node.domain == DOMAIN for name, _ in self.weights(node)}
+        binary = {name for node in nodes if has_binary_weights(node) for name, _ in self.weights(node)}
         counts = dict(weights)
         for name, tensor in self.stored.items():
             if tensor.data_type in _FLOATS and len(tensor.dims) > 0:

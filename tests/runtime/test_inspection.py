@@ -155,6 +155,74 @@ def test_recurrent_layers_work_at_every_step_of_every_sequence():
     assert inspect(made).input_shape == [1, 7, 4]
 
 
+def edgenet_node(operator, inputs, outputs, weight_shape, **attributes):
+    """A node named after its input that ends in `.w`."""
+    (name,) = (name.removesuffix(".w") for name in inputs if name.endswith(".w"))
+    return helper.make_node(
+        operator, inputs, outputs, name, domain="edgenet", weight_shape=weight_shape, **attributes
+    )  # fmt: skip
+
+
+def test_layers_of_eight_bits_and_packed_signs_are_counted_as_what_they_are():
+    same = {"strides": [1, 1], "pads": [1, 1, 1, 1], "dilations": [1, 1], "group": 1}
+    pool = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 0, 0]}
+    nodes = [
+        edgenet_node("Int8Conv2dRelu", ["input", "stem.w", "stem.s", "stem.b"], ["a"], [4, 3, 3, 3], **same),
+        edgenet_node("XnorConv2dToSigns", ["a", "t", "one.w", "one.s", "one.b", "next"], ["b"], [9, 4, 3, 3], **same),
+        helper.make_node("SignMaxPool2d", ["b"], ["c"], domain="edgenet", **pool),
+        edgenet_node("XnorConv2dFromSignsAdd", ["c", "two.w", "two.s", "two.b", "r"], ["d"], [5, 9, 3, 3], **same),
+        edgenet_node("BwnConv2dInt8", ["d", "three.w", "three.s", "three.b"], ["e"], [6, 5, 3, 3], **CONV),
+        helper.make_node("Flatten", ["e"], ["f"]),
+        edgenet_node("Int8Linear", ["f", "head.w", "head.s", "head.b"], ["logits"], [10, 24]),
+    ]
+    vectors = {"stem": 4, "one": 9, "two": 5, "three": 6, "head": 10}
+    tensors = [stored(f"{name}.{role}", size) for name, size in vectors.items() for role in "sb"]
+    tensors += [stored("t", 4), stored("next", 9), stored("r", 1, 5, 4, 4)]
+    tensors += [stored("stem.w", 4, 3, 3, 3, dtype=np.int8), stored("head.w", 10, 24, dtype=np.int8)]
+    packed = {"one": (9, 5), "two": (5, 11), "three": (6, 6)}
+    tensors += [stored(f"{name}.w", *shape, dtype=np.uint8) for name, shape in packed.items()]
+    recorded = [{"name": "stem", "action": "quantized", "reason": "first layer"}]
+    metadata = {"edgenet.binary_layers": json.dumps(recorded)}
+    found = inspect(model(nodes, [value("input", ["batch", 3, 8, 8])], [value("logits", None)], tensors, metadata))
+    rows = [(x.name, x.precision, x.weights, x.weight_bytes, x.macs, x.binary_macs, x.reason) for x in found.layers]
+    assert rows == [
+        ("stem", "8x8", 108, 108 + 4 * 8, 8 * 8 * 108, 0, "first layer"),
+        ("one", "1x1", 324, 45 + 4 * 31, 0, 8 * 8 * 324, ""),
+        ("two", "1x1", 405, 55 + 4 * (10 + 80), 0, 4 * 4 * 405, ""),
+        ("three", "1x8", 270, 36 + 4 * 12, 2 * 2 * 270, 0, ""),
+        ("head", "8x8", 240, 240 + 4 * 20, 240, 0, "8-bit weights: last layer"),
+    ]
+    assert found.binary_parameters == 324 + 405 + 270
+
+
+@pytest.mark.parametrize(("kind", "gates", "extra", "states"), [("Lstm", 4, [], 2), ("Gru", 3, ["bias"], 1)])
+@pytest.mark.parametrize("scheme", ["Xnor", "Bwn"])
+def test_gated_layers_work_at_every_step_of_every_sequence(scheme, kind, gates, extra, states):
+    initial = [f"initial_{index}" for index in range(states)]
+    threshold = ["t"] if scheme == "Xnor" else []
+    inputs = ["u", *threshold, "packed", "s", *extra, *initial]
+    outputs = ["h", *(f"final_{index}" for index in range(states))]
+    nodes = [
+        helper.make_node(f"{scheme}{kind}", inputs, outputs, "gated", domain="edgenet", weight_shape=[gates * 6, 6]),
+        helper.make_node("MatMul", ["h", "head"], ["logits"], "head"),
+    ]
+    tensors = [
+        stored("t", 6), stored("packed", gates * 6, 1, dtype=np.uint8), stored("s", gates * 6), stored("bias", 6),
+        stored("head", 6, 2),
+    ]  # fmt: skip
+    made = model(
+        nodes,
+        [value("u", ["time", "batch", gates * 6]), *(value(name, ["batch", 6]) for name in initial)],
+        [value("logits", None)],
+        tensors,
+    )
+    gated, head = inspect(made, [5, 2, gates * 6]).layers
+    assert gated.weights == gates * 36
+    assert (gated.macs, gated.binary_macs)[scheme == "Xnor"] == 5 * 2 * gates * 36
+    assert (gated.macs, gated.binary_macs)[scheme == "Bwn"] == 0
+    assert head.macs == 5 * 2 * 6 * 2
+
+
 def test_weights_behind_a_dequantizer_count_at_their_stored_width():
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "zero"], ["xq"]),
