@@ -146,6 +146,7 @@ class XnorRows {
       for (; chunk < stop; ++chunk) {
 #pragma GCC unroll 4
         for (int i = 0; i < kTile; ++i) {
+          __builtin_prefetch(weights[i] + kTile * row_bytes_ + chunk * Simd::kBytes);
           const Int weight = Simd::load_bytes(weights[i] + chunk * Simd::kBytes);
 #pragma GCC unroll 4
           for (int r = 0; r < kRows; ++r) {
