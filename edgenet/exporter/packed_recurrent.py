@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from edgenet.exporter.packed import PackedLayer, PackedLinear, node
+from edgenet.exporter.packed_int8 import PackedInt8Linear
 from edgenet.nn import BinaryRNNLayer
 from edgenet.nn.recurrent import BinaryRNNBase
 from edgenet.nn.recurrent_cells import Cell, ElmanCell, GRUCell, LSTMCell
@@ -44,6 +45,8 @@ class PackedRNNLayer(nn.Module):
             with torch.no_grad():
                 self.input.weight.copy_(p.input_weight * p.input_scale.unsqueeze(1))
                 self.input.bias.copy_(p.input_bias)
+        elif p.input_scheme == "int8":
+            self.input = PackedInt8Linear(p.input_weight, p.input_scale, p.input_bias)
         else:
             self.input = PackedLinear(p.input_weight, p.input_scale, p.input_bias, p.input_threshold, p.input_scheme)
         self.hidden, self.cell = PackedRecurrence(layer), layer.cell

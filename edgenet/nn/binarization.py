@@ -13,7 +13,7 @@ from edgenet.errors import EdgenetError
 from edgenet.nn.binarization_report import BinarizationReport, LayerRow
 from edgenet.nn.calibration import BinarizationWarning, calibrate
 from edgenet.nn.estimators import Estimator
-from edgenet.nn.int8 import Int8Conv2d, Int8Layer, Int8Linear, row_limit
+from edgenet.nn.int8 import LINEAR_ROW_LIMIT, Int8Conv2d, Int8Layer, Int8Linear, row_limit
 from edgenet.nn.layers import ACTIVATIONS, BINARY_SCHEMES, INT8_ROW_LIMIT, BinaryConv2d, BinaryLayer, BinaryLinear
 from edgenet.nn.recurrent import BINARY_VERSIONS
 
@@ -214,26 +214,35 @@ def _replace_by_int8(model: nn.Module, name: str, layer: nn.Module, role: str) -
     assert isinstance(layer, nn.Conv2d | nn.Linear)
     row, limit = layer.weight[0].numel(), row_limit(layer)
     if row > limit:
-        return _keep(name, layer, f"{role}: its {row:,} weights an output are more than the {limit:,} of 8 bits")
+        return _keep(name, layer, _too_many(role, row, limit))
     int8 = Int8Conv2d.from_float(layer) if isinstance(layer, nn.Conv2d) else Int8Linear.from_float(layer)
     _swap(model, layer, int8)
     return [LayerRow(name, type(layer).__name__, "quantized", "int8", role, _count(layer))]
 
 
 def _replace_rnn(model: nn.Module, name: str, rnn: nn.RNNBase, role: str, plan: _Plan) -> list[LayerRow]:
-    input_scheme = plan.scheme
-    if role == "first layer":
-        input_scheme = "bwn" if plan.ends == "binary" else "full"
+    input_scheme, note = (plan.scheme, "") if role != "first layer" else _input_scheme(rnn, role, plan.ends)
     binary = BINARY_VERSIONS[type(rnn)].from_float(rnn, scheme=plan.scheme, input_scheme=input_scheme, **plan.options)
     _swap(model, rnn, binary)
     kind, rows = type(rnn).__name__, []
     for index, layer in enumerate(binary.rows()):
-        reason = role if role == "first layer" and index == 0 else ""
-        action = "kept" if layer.input_scheme == "full" else "binarized"
+        reason = note if index == 0 else ""
+        action = {"full": "kept", "int8": "quantized"}.get(layer.input_scheme, "binarized")
         path = f"{name}.layers.{index}"
         rows.append(LayerRow(f"{path}.input", kind, action, layer.input_scheme, reason, layer.input.weight.numel()))
         rows.append(LayerRow(f"{path}.hidden", kind, "binarized", layer.scheme, "", layer.hidden.weight.numel()))
     return rows
+
+
+def _input_scheme(rnn: nn.RNNBase, role: str, ends: str) -> tuple[str, str]:
+    """The scheme of the input half of a recurrent network that comes first, and what to say of it."""
+    if ends == "int8" and rnn.input_size > LINEAR_ROW_LIMIT:
+        return "full", _too_many(role, rnn.input_size, LINEAR_ROW_LIMIT)
+    return {"fp32": "full", "int8": "int8", "binary": "bwn"}[ends], role
+
+
+def _too_many(role: str, row: int, limit: int) -> str:
+    return f"{role}: its {row:,} weights an output are more than the {limit:,} of 8 bits"
 
 
 def _swap(model: nn.Module, old: nn.Module, new: nn.Module) -> None:

@@ -15,9 +15,9 @@ from edgenet.nn.recurrent_layer import BinaryRNNLayer
 class BinaryRNNBase(nn.Module):
     """Layers of one cell on top of each other: what the binary recurrent networks have in common.
 
-    `input_scheme` is the scheme of the first layer's input half ("full" keeps it float); those above have `scheme`.
-    `dropout` is between the layers. Other options as for `BinaryLinear`. x is [T, N, I], or [N, T, I] with
-    `batch_first`; each tensor of the state [layers, N, H], zeros where none is given.
+    `input_scheme` is the scheme of the first layer's input half ("full" keeps it float, "int8" gives it 8 bits);
+    those above have `scheme`. `dropout` is between the layers. Other options as for `BinaryLinear`. x is [T, N, I], or
+    [N, T, I] with `batch_first`; each tensor of the state [layers, N, H], zeros where none is given.
     Raises EdgenetError for an input or a state of another shape.
     """
 

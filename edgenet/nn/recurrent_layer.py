@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgenet.nn.functional import quantize_int8
+from edgenet.nn.int8 import Int8Linear, integer_linear
 from edgenet.nn.layers import BinaryLinear
 from edgenet.nn.recurrent_cells import Cell, ElmanCell, State
 from edgenet.nn.running_norm import RunningNorm
@@ -17,14 +19,15 @@ from edgenet.nn.running_norm import RunningNorm
 class RecurrentParameters:
     """One layer at inference, normalisation folded; H hidden features, I inputs, G = gates * H.
 
-    `u = input_scale * (input_weight @ x) + input_bias`, with sign(x >= input_threshold) for x where that is given.
+    `u = input_scale * (input_weight @ x) + input_bias`, with sign(x >= input_threshold) for x where that is given, and
+    for scheme "int8" with x in 8 bits, as `Int8Linear` has it.
     The product of the hidden half is `d = hidden_scale * (hidden_weight @ s)` with s = sign(state >= hidden_threshold)
     for scheme "xnor"; for "bwn" s is tanh(state) in an Elman layer and the state itself in others. How d and u make
     the next state is the cell's business, see `export/SPEC.md`.
     """
 
     scheme: str
-    input_scheme: str  # "full": input_weight is float; "bwn", "xnor": it is +1 and -1
+    input_scheme: str  # "full": input_weight is float; "int8": of -127 to 127; "bwn", "xnor": it is +1 and -1
     input_weight: Tensor  # [G, I]
     input_scale: Tensor  # [G]
     input_bias: Tensor  # [G]
@@ -57,6 +60,8 @@ class BinaryRNNLayer(nn.Module):
         self.input: nn.Linear
         if input_scheme == "full":
             self.input = nn.Linear(input_size, outputs, bias=False)
+        elif input_scheme == "int8":
+            self.input = Int8Linear(input_size, outputs, bias=False)
         else:
             self.input = BinaryLinear(input_size, outputs, bias=False, scheme=input_scheme, **options)
         self.hidden = BinaryLinear(hidden_size, outputs, bias=False, scheme=scheme, **options)
@@ -93,9 +98,14 @@ class BinaryRNNLayer(nn.Module):
 
     def _infer(self, x: Tensor, initial: State) -> tuple[Tensor, State]:
         p = self.inference_parameters()
+        scale = p.input_scale
         if isinstance(self.input, BinaryLinear):
             x = self.input.binary_input(x, p.input_threshold)
-        u = F.linear(x, p.input_weight) * p.input_scale + p.input_bias
+        elif isinstance(self.input, Int8Linear):
+            x, step = quantize_int8(x, (-1,))
+            scale = scale * step
+        product = integer_linear if p.input_scheme == "int8" else F.linear
+        u = product(x, p.input_weight) * scale + p.input_bias
         return self._recur(
             u, p.hidden_bias, initial, lambda s, addend: F.linear(s, p.hidden_weight) * p.hidden_scale + addend
         )
@@ -143,6 +153,9 @@ class BinaryRNNLayer(nn.Module):
         if isinstance(self.input, BinaryLinear):
             input_weight, input_threshold = self.input.binary_weight(), self.input.threshold
             input_scale = input_scale * self.input.scaling_factor()
+        elif isinstance(self.input, Int8Linear):
+            input_weight, factor = self.input.quantized_weight()
+            input_scale = input_scale * factor
         return RecurrentParameters(
             scheme=self.scheme,
             input_scheme=self.input_scheme,

@@ -236,7 +236,11 @@ def test_a_recurrent_network_is_replaced_whole_and_reported_half_by_half(kind):
             return self.head(self.rnn(x)[0][:, -1])
 
     batch = torch.randn(16, 6, 5)
-    for ends, first in (("fp32", ("kept", "full", "first layer")), ("binary", ("binarized", "bwn", "first layer"))):
+    for ends, first in (
+        ("fp32", ("kept", "full", "first layer")),
+        ("int8", ("quantized", "int8", "first layer")),
+        ("binary", ("binarized", "bwn", "first layer")),
+    ):
         model = Reader()
         report = enn.binarize(model, "xnor", ends=ends, calibration=batch)
         rows = as_rows(report)

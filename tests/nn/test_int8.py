@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from edgenet.errors import EdgenetError
-from edgenet.nn import BinaryConv2d, Int8Conv2d, Int8Linear
+from edgenet.nn import BinaryConv2d, BinaryGRU, BinaryLSTM, BinaryRNN, Int8Conv2d, Int8Linear, calibrate
 from edgenet.nn.functional import quantize_int8
-from tests.reference import _conv2d
+from tests.reference import _conv2d, xnor_recurrence
 
 CONVOLUTIONS = [
     {"kernel_size": 3},
@@ -83,6 +83,31 @@ def test_binary_weights_on_int8_activations_are_the_operator_to_the_bit(options)
 def test_an_image_without_a_batch_is_a_batch_of_one(layer):
     x = torch.randn(layer.in_channels, 5, 5)
     assert torch.equal(layer(x), layer(x[None])[0])
+
+
+def test_the_input_half_of_a_recurrent_network_can_be_of_8_bits_to_the_bit():
+    rnn = BinaryRNN(5, 8, scheme="xnor", input_scheme="int8")
+    calibrate(rnn, torch.randn(7, 16, 5))
+    rnn.eval()
+    x = samples(4, 3, 5)
+    p = rnn.rows()[0].inference_parameters()
+    q, step = quantized(x.numpy(), (-1,))
+    weight, scale, bias = (t.detach().numpy() for t in (p.input_weight, p.input_scale, p.input_bias))
+    u = (q.astype(np.float64) @ weight.T).astype(np.float32) * (scale * step) + bias
+    hidden = [t.detach().numpy() for t in (p.hidden_threshold, p.hidden_weight, p.hidden_scale)]
+    states, _ = xnor_recurrence(u, *hidden, np.zeros((3, 8), np.float32))
+    with torch.no_grad():
+        np.testing.assert_array_equal(rnn(x)[1][0].numpy(), states[-1])
+
+
+@pytest.mark.parametrize("kind", [BinaryRNN, BinaryLSTM, BinaryGRU])
+def test_the_8_bit_input_half_of_a_recurrent_network_learns(kind):
+    rnn = kind(5, 8, scheme="bwn", input_scheme="int8")
+    output, _ = rnn(torch.randn(6, 16, 5))
+    output.square().sum().backward()
+    gradient = rnn.rows()[0].input.weight.grad
+    assert torch.isfinite(gradient).all()
+    assert gradient.any()
 
 
 def test_a_sample_does_not_depend_on_the_others_of_its_batch():
