@@ -1,6 +1,6 @@
 """Models of one `edgenet` node without a function body: what runs them is the operator library or nothing."""
 
-from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import onnx
@@ -10,8 +10,21 @@ from onnx import TensorProto, helper, numpy_helper
 from edgenet.runtime import library
 from tests import reference
 
-OUTPUTS = {"XnorRecurrence": ["p", "final"], "BwnRecurrence": ["p", "final"]}
-OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("edgenet", 1)]
+XNOR_CONVOLUTIONS = [
+    "XnorConv2d" + "".join(parts) for parts in product(("", "FromSigns"), ("", "Add"), ("", "Prelu"), ("", "ToSigns"))
+]
+OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("edgenet", 2)]
+_ORDER = (
+    *("signs", "x", "u", "threshold", "weight", "scale", "bias"),
+    *("residual", "slope", "next_threshold", "initial", "initial_cell"),
+)
+_DATA = ("signs", "x", "u", "residual", "initial", "initial_cell")
+
+
+def outputs_of(operator: str) -> list[str]:
+    if operator.endswith("Lstm"):
+        return ["h", "final", "final_cell"]
+    return ["y", "final"] if operator.endswith(("Recurrence", "Gru")) else ["y"]
 
 
 class Call:
@@ -30,13 +43,12 @@ class Call:
         return Call(self.operator, {k: v for k, v in inputs.items() if v is not None}, **keep)
 
     def model(self, constants: bool = True, typed: bool = True) -> onnx.ModelProto:
-        """The model; with `constants` all but the first input are initializers, with `typed` shapes are declared."""
-        outputs = OUTPUTS.get(self.operator, ["y"])
+        """The model; with `constants` weights and the like are initializers, with `typed` shapes are declared."""
+        outputs = outputs_of(self.operator)
         node = helper.make_node(
             self.operator, list(self.inputs), outputs, name="the_node", domain="edgenet", **self.attributes
         )
-        first = next(iter(self.inputs))
-        fed = [first] if constants else list(self.inputs)
+        fed = [name for name in self.inputs if name in _DATA or not constants]
         graph = helper.make_graph(
             [node],
             "one_node",
@@ -48,10 +60,15 @@ class Call:
                 )
                 for name in fed
             ],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+            [helper.make_tensor_value_info(name, self.output_type, None) for name in outputs],
             [numpy_helper.from_array(array, name) for name, array in self.inputs.items() if name not in fed],
         )
         return helper.make_model(graph, opset_imports=OPSETS, ir_version=8)
+
+    @property
+    def output_type(self) -> int:
+        signs = self.operator.endswith("ToSigns") or self.operator == "SignMaxPool2d"
+        return TensorProto.UINT8 if signs else TensorProto.FLOAT
 
     def run(self, constants: bool = True, typed: bool = True, threads: int = 1) -> list[np.ndarray]:
         model = self.model(constants, typed)
@@ -68,42 +85,13 @@ def session(model: onnx.ModelProto, threads: int = 1, native: bool = True) -> on
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def conv(
-    scheme: str,
-    x: np.ndarray,
-    signs: np.ndarray,
-    threshold: np.ndarray,
-    scale: np.ndarray,
-    bias: np.ndarray,
-    strides: Sequence[int] = (1, 1),
-    pads: Sequence[int] = (0, 0, 0, 0),
-    dilations: Sequence[int] = (1, 1),
-    group: int = 1,
-) -> Call:
-    inputs = {"x": x, "threshold": threshold, "weight": reference.pack(signs), "scale": scale, "bias": bias}
-    return _call(
-        scheme,
-        "Conv2d",
-        inputs,
-        weight_shape=signs.shape,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
-        group=group,
-    )
-
-
-def linear(scheme: str, x, signs, threshold, scale, bias) -> Call:
-    inputs = {"x": x, "threshold": threshold, "weight": reference.pack(signs), "scale": scale, "bias": bias}
-    return _call(scheme, "Linear", inputs, weight_shape=signs.shape)
-
-
-def recurrence(scheme: str, u, signs, threshold, scale, initial) -> Call:
-    inputs = {"u": u, "threshold": threshold, "weight": reference.pack(signs), "scale": scale, "initial": initial}
-    return _call(scheme, "Recurrence", inputs, weight_shape=signs.shape)
-
-
-def _call(scheme: str, kind: str, inputs: dict[str, np.ndarray], **attributes) -> Call:
-    if scheme == "Bwn":
-        inputs = {name: array for name, array in inputs.items() if name != "threshold"}
-    return Call(scheme + kind, inputs, **attributes)
+def call(operator: str, operands: dict[str, np.ndarray], **attributes) -> Call:
+    """The call of an operator on operands by name, of which it takes its own; `weight` is in its natural shape."""
+    inputs = {name: operands[name] for name in _ORDER if name in operands}
+    if operator.startswith("Bwn"):
+        inputs.pop("threshold", None)
+    if "weight" in inputs:
+        weight = inputs["weight"]
+        inputs["weight"] = weight.astype(np.int8) if operator.startswith("Int8") else reference.pack(weight)
+        attributes["weight_shape"] = weight.shape
+    return Call(operator, inputs, **attributes)

@@ -16,9 +16,11 @@ int main() {
     setenv("EDGENET_ISA", set->name, 1);
     report.expect(&active_kernels() == set, "EDGENET_ISA=", set->name, " makes that set active");
     const KernelSet& s = *set;
-    report.expect(
-        s.xnor_conv2d && s.bwn_conv2d && s.xnor_linear && s.bwn_linear && s.xnor_recurrence && s.bwn_recurrence,
-        set->name, " has every kernel");
+    const bool convolutions = s.xnor_conv2d && s.bwn_conv2d && s.int8_conv2d && s.bwn_int8_conv2d;
+    const bool linears = s.xnor_linear && s.bwn_linear && s.int8_linear;
+    const bool elman = s.xnor_recurrence && s.bwn_recurrence;
+    const bool gated = s.xnor_lstm && s.bwn_lstm && s.xnor_gru && s.bwn_gru;
+    report.expect(convolutions && linears && elman && gated, set->name, " has every kernel");
   }
   setenv("EDGENET_ISA", "sse9", 1);
   std::string message;

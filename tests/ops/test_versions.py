@@ -6,13 +6,13 @@ from onnx import TensorProto, helper
 
 from edgenet.runtime import library
 from tests.ops import models
-from tests.ops.test_operators import example_calls
+from tests.ops.test_operators import CALLS
 
 
 def newer_file() -> onnx.ModelProto:
-    """A file of operator set 2: an XnorLinear whose function says y = 0, and an operator of tomorrow, which negates."""
-    model = example_calls()["XnorLinear"].model()
-    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("edgenet", 2)]
+    """A file of operator set 3: an XnorLinear whose function says y = 0, and an operator of tomorrow, which negates."""
+    model = CALLS["XnorLinear"].model()
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("edgenet", 3)]
     known = helper.make_function(
         "edgenet",
         "XnorLinear",
@@ -36,7 +36,7 @@ def newer_file() -> onnx.ModelProto:
 
 
 def test_a_newer_file_runs_with_its_known_operators_native_and_the_others_by_their_functions():
-    call = example_calls()["XnorLinear"]
+    call = CALLS["XnorLinear"]
     made, ran = library.kernels_created(), library.kernel_runs()
     session = models.session(newer_file())
     (z,) = session.run(None, {"x": call.inputs["x"]})
@@ -47,7 +47,7 @@ def test_a_newer_file_runs_with_its_known_operators_native_and_the_others_by_the
 
 def test_the_same_file_runs_without_the_library():
     made = library.kernels_created()
-    (z,) = models.session(newer_file(), native=False).run(None, {"x": example_calls()["XnorLinear"].inputs["x"]})
+    (z,) = models.session(newer_file(), native=False).run(None, {"x": CALLS["XnorLinear"].inputs["x"]})
     np.testing.assert_array_equal(z, 0)
     assert library.kernels_created() == made
 
@@ -60,7 +60,7 @@ def test_the_library_tells_its_version_and_what_it_runs_on(isa):
 
 def test_an_operator_runs_inside_a_scan():
     """Inside a Scan ONNX Runtime demands that an operator infer its outputs' shapes."""
-    call = example_calls()["XnorLinear"]
+    call = CALLS["XnorLinear"]
     body = call.but().model().graph
     body.input[0].CopyFrom(helper.make_tensor_value_info("x", TensorProto.FLOAT, [20]))
     body.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [5]))
