@@ -43,19 +43,6 @@ class Classifier(nn.Module):
         return self.fc(self.body(self.stem(x)).mean((2, 3)))
 
 
-class Reader(nn.Module):
-    """A recurrent classifier with streaming state."""
-
-    def __init__(self, **options) -> None:
-        super().__init__()
-        self.rnn = nn.RNN(5, 12, **options)
-        self.fc = nn.Linear(24 if options.get("bidirectional") else 12, 3)
-
-    def forward(self, x, state=None):
-        output, state = self.rnn(x, state)
-        return self.fc(output[:, -1] if self.rnn.batch_first else output[-1]), state
-
-
 class Lying(nn.Module):
     """Its exported graph is not the network that runs."""
 
