@@ -1,10 +1,9 @@
 """Bodies of the LSTM and GRU recurrences. XNOR: integer products and hard gates; BWN: float ones and smooth gates."""
 
-import numpy as np
 from onnx import FunctionProto, NodeProto, helper
 
 from edgenet.exporter.functions.linear import xnor_product
-from edgenet.exporter.functions.nodes import constant, make_function, unpack_transposed
+from edgenet.exporter.functions.nodes import FLOAT, INT8, constant, make_function, unpack_transposed
 from edgenet.exporter.functions.recurrence import scan
 
 _GATE_CONSTANTS = [constant("quarter", 0.25), constant("half", 0.5), constant("low", -1.0), constant("off", 0.0)]
@@ -69,7 +68,7 @@ def _gru(name: str, hard: bool) -> FunctionProto:
 
 
 def _function(name: str, inputs: list[str], outputs: list[str], nodes: list[NodeProto], hard: bool) -> FunctionProto:
-    weights = unpack_transposed(np.int8 if hard else np.float32)
+    weights = unpack_transposed(INT8 if hard else FLOAT)
     nodes = [*weights, constant("high", 1.0), *(_GATE_CONSTANTS if hard else []), *nodes]
     return make_function(name, inputs, outputs, nodes, ["weight_shape"])
 

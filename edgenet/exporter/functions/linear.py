@@ -8,17 +8,17 @@ import numpy as np
 from onnx import FunctionProto, NodeProto, helper
 
 from edgenet.exporter.functions.eight_bit import quantize
-from edgenet.exporter.functions.nodes import FLOAT, UINT8, constant, make_function, sign, unpack_transposed
+from edgenet.exporter.functions.nodes import FLOAT, INT8, UINT8, constant, make_function, sign, unpack_transposed
 
 
 def xnor_linear() -> FunctionProto:
-    nodes = [*unpack_transposed(np.int8), *xnor_product("x"), *_scale_and_bias()]
+    nodes = [*unpack_transposed(INT8), *xnor_product("x"), *_scale_and_bias()]
     return make_function("XnorLinear", ["x", "threshold", "weight", "scale", "bias"], ["y"], nodes, ["weight_shape"])
 
 
 def bwn_linear() -> FunctionProto:
     nodes = [
-        *unpack_transposed(np.float32),
+        *unpack_transposed(FLOAT),
         helper.make_node("MatMul", ["x", "w_transposed"], ["sum"]),
         *_scale_and_bias(),
     ]

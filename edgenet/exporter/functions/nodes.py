@@ -48,7 +48,8 @@ def unpack_rows() -> list[NodeProto]:
     """`weight` uint8 [O, ceil(K/8)] -> `w` float32 of +1 and -1 in the shape of the attribute `weight_shape`."""
     return [
         *read_weight_shape(),
-        *_row_bits(),
+        *_row_length(),
+        *find_bits("row_length", "row"),
         helper.make_node("Gather", ["weight", "row_byte"], ["row_bytes"], axis=1),
         helper.make_node("BitwiseAnd", ["row_bytes", "row_mask"], ["row_bits"]),
         helper.make_node("Cast", ["row_bits"], ["row_positive"], to=TensorProto.BOOL),
@@ -59,30 +60,40 @@ def unpack_rows() -> list[NodeProto]:
     ]
 
 
-def unpack_transposed(kind: type[np.generic]) -> list[NodeProto]:
-    """`weight` uint8 [O, ceil(K/8)] -> `w_transposed` [K, O] of +1 and -1 in type `kind`."""
+def unpack_transposed(target: int) -> list[NodeProto]:
+    """`weight` uint8 [O, ceil(K/8)] -> `w_transposed` [K, O] of +1 and -1 in type `target`, INT8 or FLOAT.
+
+    A table maps each byte to its eight weights: ONNX Runtime 1.17 has no Where for int8. Until a session is made, ONNX
+    Runtime keeps every step of this beside the result, so the steps are few and in int8.
+    """
+    bits = np.arange(256)[:, None] >> np.arange(8) & 1
     return [
         *read_weight_shape(),
-        *_row_bits(),
+        *_row_length(),
         # Transposed while it is packed, an eighth of what comes of it.
         helper.make_node("Transpose", ["weight"], ["columns"], perm=[1, 0]),
-        helper.make_node("Gather", ["columns", "row_byte"], ["column_bytes"], axis=0),
-        helper.make_node("Unsqueeze", ["row_mask", "one"], ["column_mask"]),
-        helper.make_node("BitwiseAnd", ["column_bytes", "column_mask"], ["column_bits"]),
-        helper.make_node("Cast", ["column_bits"], ["column_positive"], to=TensorProto.BOOL),
-        constant("plus", kind(1)),
-        constant("minus", kind(-1)),
-        helper.make_node("Where", ["column_positive", "plus", "minus"], ["w_transposed"]),
+        helper.make_node("Cast", ["columns"], ["column_bytes"], to=INT32),
+        constant("table", (bits * 2 - 1).astype(np.int8)),
+        helper.make_node("Gather", ["table", "column_bytes"], ["byte_weights"], axis=0),
+        helper.make_node("Transpose", ["byte_weights"], ["weights_of_bytes"], perm=[0, 2, 1]),
+        helper.make_node("Gather", ["shape", "zero"], ["outputs"], axis=0),
+        constant("first_axis", [0]),
+        constant("all_rows", [-1]),
+        helper.make_node("Unsqueeze", ["outputs", "first_axis"], ["row_outputs"]),
+        helper.make_node("Concat", ["all_rows", "row_outputs"], ["transposed_shape"], axis=0),
+        helper.make_node("Reshape", ["weights_of_bytes", "transposed_shape"], ["whole_bytes"]),
+        helper.make_node("Unsqueeze", ["row_length", "first_axis"], ["transposed_end"]),
+        helper.make_node("Slice", ["whole_bytes", "first_axis", "transposed_end"], ["transposed"]),
+        helper.make_node("Cast", ["transposed"], ["w_transposed"], to=target),
     ]
 
 
-def _row_bits() -> list[NodeProto]:
+def _row_length() -> list[NodeProto]:
     return [
         constant("row_start", [1]),
         constant("row_end", [8]),
         helper.make_node("Slice", ["shape", "row_start", "row_end"], ["row_shape"]),
         helper.make_node("ReduceProd", ["row_shape"], ["row_length"], keepdims=0),
-        *find_bits("row_length", "row"),
     ]
 
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from onnx import FunctionProto, NodeProto, TensorProto, helper
 
 from edgenet.exporter.functions.linear import xnor_product
-from edgenet.exporter.functions.nodes import make_function, unpack_transposed
+from edgenet.exporter.functions.nodes import FLOAT, INT8, make_function, unpack_transposed
 
 
 def xnor_recurrence() -> FunctionProto:
-    nodes = [*unpack_transposed(np.int8), *_elman(xnor_product("state"))]
+    nodes = [*unpack_transposed(INT8), *_elman(xnor_product("state"))]
     inputs = ["u", "threshold", "weight", "scale", "initial"]
     return make_function("XnorRecurrence", inputs, ["p", "final"], nodes, ["weight_shape"])
 
@@ -20,7 +19,7 @@ def bwn_recurrence() -> FunctionProto:
         helper.make_node("Tanh", ["state"], ["hidden"]),
         helper.make_node("MatMul", ["hidden", "w_transposed"], ["sum"]),
     ]
-    nodes = [*unpack_transposed(np.float32), *_elman(step)]
+    nodes = [*unpack_transposed(FLOAT), *_elman(step)]
     return make_function("BwnRecurrence", ["u", "weight", "scale", "initial"], ["p", "final"], nodes, ["weight_shape"])
 
 
