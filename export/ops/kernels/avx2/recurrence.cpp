@@ -1,8 +1,6 @@
-#include "kernels/x86/recurrence.h"
-
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx2/simd.h"
-#include "kernels/scalar/scalar.h"
+#include "kernels/x86/gates.h"
 
 namespace edgenet::avx2 {
 
@@ -15,13 +13,19 @@ std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weigh
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
-  return scalar::make_xnor_lstm(weights);
+  return std::make_unique<x86::XnorLstm<Simd>>(weights);
 }
 
-std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) { return scalar::make_bwn_lstm(weights); }
+std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
+  return std::make_unique<x86::BwnLstm<Simd>>(weights);
+}
 
-std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) { return scalar::make_xnor_gru(weights); }
+std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
+  return std::make_unique<x86::XnorGru<Simd>>(weights);
+}
 
-std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) { return scalar::make_bwn_gru(weights); }
+std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) {
+  return std::make_unique<x86::BwnGru<Simd>>(weights);
+}
 
 }  // namespace edgenet::avx2

@@ -40,6 +40,7 @@ struct Simd {
   static Float multiply_add(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
   /// b where either is NaN.
   static Float minimum(Float a, Float b) { return _mm256_min_ps(a, b); }
+  static Float maximum(Float a, Float b) { return _mm256_max_ps(a, b); }
   static Float magnitude(Float a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
   /// The magnitude of a with the sign of b.
   static Float with_sign(Float a, Float b) { return _mm256_or_ps(a, _mm256_and_ps(b, _mm256_set1_ps(-0.0f))); }

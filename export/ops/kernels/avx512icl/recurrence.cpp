@@ -1,8 +1,6 @@
-#include "kernels/x86/recurrence.h"
-
-#include "kernels/avx512/avx512.h"
 #include "kernels/avx512icl/avx512icl.h"
 #include "kernels/avx512icl/simd.h"
+#include "kernels/x86/gates.h"
 
 namespace edgenet::avx512icl {
 
@@ -11,9 +9,11 @@ std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weig
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
-  return avx512::make_xnor_lstm(weights);
+  return std::make_unique<x86::XnorLstm<Simd>>(weights);
 }
 
-std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) { return avx512::make_xnor_gru(weights); }
+std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
+  return std::make_unique<x86::XnorGru<Simd>>(weights);
+}
 
 }  // namespace edgenet::avx512icl
