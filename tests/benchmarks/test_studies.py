@@ -3,13 +3,21 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 
+from benchmarks.graphs import Graph
+from benchmarks.growth.__main__ import main as growth
+from benchmarks.growth.axes import Axis
 from benchmarks.kernels.__main__ import main as kernels
 from benchmarks.layers import LAYERS, QUICK, RECURRENT, Convolution, Linear, Recurrent
+from benchmarks.memory.__main__ import held
 from benchmarks.peers.__main__ import main as peers
+from benchmarks.study import chosen_isas
 from edgenet.runtime import InferenceSession, library
+from tests import reference
 
 ROW_KEYS = {
     "op", "shape", "scheme", "from", "to", "isa", "implementation", "median_us", "ratios", "of_roofline",
@@ -91,21 +99,60 @@ def test_an_unknown_shape_is_refused_with_the_names_there_are(study) -> None:
     assert "there are conv3x3-56x56x64-64" in done.stderr
 
 
+@pytest.mark.skipif("avx512" in library.isas(), reason="this machine runs them all")
 def test_an_instruction_set_that_does_not_run_here_is_refused() -> None:
-    from benchmarks.study import chosen_isas
+    with pytest.raises(ClickException, match="does not run avx512"):
+        chosen_isas("avx512")
 
-    if "avx512" not in library.isas():
-        with pytest.raises(Exception, match="does not run avx512"):
-            chosen_isas("avx512")
-    assert chosen_isas(None, widest_only=True)[0] in (library.isas() or [None])
+
+@needs_library
+def test_the_widest_instruction_set_is_the_last_that_runs_here() -> None:
+    assert chosen_isas(None, widest_only=True) == chosen_isas(None)[-1:]
+    assert chosen_isas("scalar") == ["scalar"]
+
+
+@needs_library
+def test_growth_writes_a_point_a_size_and_a_plot_an_axis(tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / "growth.json"
+    words = ["--quick", "--only", "sequence", "--json", str(file), "--plot", str(tmp_path / "plots")]
+    monkeypatch.setattr("benchmarks.growth.__main__.AXES", (Axis("sequence", "RNN", (1, 4, 8), _rnn),))
+    done = CliRunner().invoke(growth, words)
+    assert done.exit_code == 0, done.output
+    written = json.loads(file.read_text())
+    assert {(row["value"], row["implementation"]) for row in written["rows"]} >= {
+        (1, "ort"),
+        (8, "ort"),
+        (8, "edgenet"),
+    }
+    assert all(row["ps_per_mac"] == row["best_us"] * 1e6 / row["macs"] for row in written["rows"])
+    assert (tmp_path / "plots" / "sequence.png").read_bytes().startswith(b"\x89PNG")
+
+
+def _rnn(steps: int) -> Recurrent:
+    return Recurrent("rnn", 16, 16, steps)
+
+
+def test_a_holder_reports_what_a_model_adds_to_its_process(tmp_path: Path) -> None:
+    files = []
+    for outputs in (1, 2000):
+        graph = Graph()
+        graph.add("Flatten", ["input"], ["flat"])
+        graph.add("Gemm", ["flat", graph.floats(3 * 32 * 32, outputs)], ["y"])
+        files.append(tmp_path / f"{outputs}.onnx")
+        files[-1].write_bytes(graph.model({"input": [1, 3, 32, 32]}, {"y": [1, outputs]}))
+    trivial = tmp_path / "trivial.onnx"
+    graph = Graph()
+    graph.add("Relu", ["x"], ["y"])
+    trivial.write_bytes(graph.model({"x": [1]}, {"y": [1]}))
+    small, large = (held(trivial, file, "plain", 32, 1) for file in files)
+    weights = 4 * 3 * 32 * 32 * 2000
+    assert small["loaded"] < weights / 2 < weights <= large["loaded"] <= large["peak"] + weights
+    assert large["after_runs"] >= weights
 
 
 def test_openvinos_binary_convolution_computes_what_ours_does() -> None:
     pytest.importorskip("openvino")
-    import numpy as np
-
     from benchmarks.peers.openvino_cpu import OpenVino, binary_convolution
-    from tests import reference
 
     layer = Convolution(6, 32, 16)
     random = np.random.default_rng(0)

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.growth`: time a multiply-add as threads, batch, image, channels or sequence grow."""

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.memory`: what a loaded network holds, full precision and binary, native and portable."""
