@@ -1,6 +1,7 @@
 """ONNX graphs made by hand: constants, nodes, and the operators of `edgenet`."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -45,12 +46,10 @@ class Graph:
         """Add random weights of eight bits each."""
         return self.constant(self.random.integers(-127, 128, shape, dtype=np.int8))
 
-    def add(
-        self, op: str, inputs: Sequence[str], outputs: Sequence[str], domain: str = "", **attributes: object
-    ) -> None:
+    def add(self, op: str, inputs: Sequence[str], outputs: Sequence[str], domain: str = "", **attributes: Any) -> None:
         self.nodes.append(helper.make_node(op, inputs, outputs, domain=domain, **attributes))
 
-    def own(self, op: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: object) -> None:
+    def own(self, op: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:
         """Add an operator of ours."""
         self.add(op, inputs, outputs, "edgenet", **attributes)
 
@@ -62,11 +61,11 @@ class Graph:
         functions: bool = False,
     ) -> bytes:
         """Return the model; `kind` is the type of all inputs and outputs, `functions` adds the portable bodies."""
-        values = [
+        fed, given = (
             [helper.make_tensor_value_info(name, kind, list(shape)) for name, shape in side.items()]
             for side in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self.nodes, "graph", *values, self.tensors)
+        )
+        graph = helper.make_graph(self.nodes, "graph", fed, given, self.tensors)
         imports = [helper.make_opsetid("", OPSET), helper.make_opsetid("edgenet", OPERATOR_SET)]
         model = helper.make_model(graph, opset_imports=imports, ir_version=8)
         if functions:

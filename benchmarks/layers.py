@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ class Convolution(Layer):
         """Whether one can follow itself."""
         return self.binarized and self.stride == 1 and self.inputs == self.outputs
 
-    def attributes(self) -> dict[str, object]:
+    def attributes(self) -> dict[str, Any]:
         return {
             "strides": [self.stride] * 2,
             "pads": [self.padding] * 4,
@@ -304,7 +305,7 @@ class Recurrent(Layer):
             graph.constant(graph.random.standard_normal(shape, np.float32) / np.float32(math.sqrt(self.hidden)))
             for shape in ((1, rows, self.inputs), (1, rows, self.hidden), (1, 2 * rows))
         ]
-        attributes = {"linear_before_reset": 1} if self.op == "gru" else {}
+        attributes: dict[str, Any] = {"linear_before_reset": 1} if self.op == "gru" else {}
         graph.add(self.op.upper(), ["x", *weights], ["y"], hidden_size=self.hidden, **attributes)
         shape = [self.steps, 1, self.batch, self.hidden]
         return graph.model({"x": self.input_shape}, {"y": shape})

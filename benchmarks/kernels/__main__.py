@@ -6,6 +6,7 @@ five of ONNX Runtime's in a row. Linear and recurrent layers also run as the bod
 (edgenet-portable). The plot shows how near each is to the limit (`benchmarks/kernels/roofline.py`).
 """
 
+import functools
 import time
 from pathlib import Path
 
@@ -57,15 +58,17 @@ def _layer(study: Study, layer: Layer, isas: list[str]) -> None:
         for scheme in layer.schemes
         for isa in isas
         for contender in study.contender(
-            f"{layer.op} {scheme.label} on {isa}", lambda s=scheme, i=isa: own(layer, s, i)
+            f"{layer.op} {scheme.label} on {isa}", functools.partial(own, layer, scheme, isa)
         )
     ]
     if not isinstance(layer, Convolution):
-        contenders += study.contender(f"{layer.op} {XNOR.label} portable", lambda: portable(layer, XNOR))
+        contenders += study.contender(f"{layer.op} {XNOR.label} portable", functools.partial(portable, layer, XNOR))
     study.add(subject, [*contenders, ort_fp32(layer)])
     if isinstance(layer, Convolution) and layer.chains:
         chains = [
-            c for isa in isas for c in study.contender(f"bits to bits on {isa}", lambda i=isa: own_chain(layer, i))
+            c
+            for isa in isas
+            for c in study.contender(f"bits to bits on {isa}", functools.partial(own_chain, layer, isa))
         ]
         study.add(subject, [*chains, ort_fp32_chain(layer)])
 

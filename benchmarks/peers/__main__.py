@@ -6,6 +6,7 @@ not installed is left out and named; `pip install 'edgenet[peers]'` gets them al
 224x224; exporting them needs edgenet[train].
 """
 
+import functools
 import importlib
 import time
 from pathlib import Path
@@ -87,11 +88,13 @@ def _layer(study: Study, layer: Layer, isa: str, peers: list[Peer]) -> None:
     contenders = [
         contender
         for scheme in layer.schemes
-        for contender in study.contender(f"{layer.op} {scheme.label} on {isa}", lambda s=scheme: own(layer, s, isa))
+        for contender in study.contender(
+            f"{layer.op} {scheme.label} on {isa}", functools.partial(own, layer, scheme, isa)
+        )
     ]
     if not layer.op.startswith("conv"):
         scheme = layer.schemes[0]
-        contenders += study.contender(f"{layer.op} {scheme.label} portable", lambda: portable(layer, scheme))
+        contenders += study.contender(f"{layer.op} {scheme.label} portable", functools.partial(portable, layer, scheme))
     for peer in peers:
         contenders += _made(study, peer.layer(layer))
     study.add(subject, contenders)
@@ -122,10 +125,10 @@ def _network(study: Study, name: str, variants: tuple[Variant, ...], isa: str, p
     contenders = []
     for variant in variants:
         what = f"network {name} {variant.label}"
-        contenders += study.contender(what, lambda v=variant: _own_network(name, v, isa, folder, feeds))
+        contenders += study.contender(what, functools.partial(_own_network, name, variant, isa, folder, feeds))
         if variant == _XNOR_FP32_ENDS:
             file = folder / f"{name}-{SIZE}-{variant.label}.onnx"
-            contenders += study.contender(f"{what} portable", lambda f=file: _portable_network(f, feeds))
+            contenders += study.contender(f"{what} portable", functools.partial(_portable_network, file, feeds))
     int8 = folder / "int8.onnx"
     quantize(full.file, int8, feeds)
     network = Network(name, full.file, int8, feeds, full.module)

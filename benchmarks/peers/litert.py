@@ -51,8 +51,8 @@ def _model(layer: Layer, int8: bool) -> bytes:
     if isinstance(layer, Convolution):
         batch, channels, size = layer.batch, layer.inputs, layer.size
         builder = _Builder((batch, size, size, channels), (batch, layer.out_size, layer.out_size, layer.outputs))
-        weights = (layer.outputs, layer.kernel, layer.kernel, layer.inputs)
-        builder.layer(tflite.BuiltinOperator.CONV_2D, _convolution(layer), weights, int8)
+        filters = (layer.outputs, layer.kernel, layer.kernel, layer.inputs)
+        builder.layer(tflite.BuiltinOperator.CONV_2D, _convolution(layer), filters, int8)
     elif isinstance(layer, Linear):
         builder = _Builder((layer.batch, layer.inputs), (layer.batch, layer.outputs))
         options = tflite.FullyConnectedOptionsT()

@@ -1,9 +1,10 @@
 """ONNX Runtime's own kernels: fp32, 8-bit (QDQ, per channel), and low-bit weights for linear layers."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnx
@@ -28,11 +29,7 @@ class OnnxRuntime(Peer):
         return {
             "ort-fp32": lambda: ort_fp32(layer),
             "ort-int8": lambda: _contender("int8", quantized_layer(layer), layer.feeds()),
-            **{
-                f"ort-{bits}bit": lambda bits=bits: _low_bit(layer, bits)
-                for bits in (2, 4)
-                if isinstance(layer, Linear)
-            },
+            **{f"ort-{bits}bit": partial(_low_bit, layer, bits) for bits in (2, 4) if isinstance(layer, Linear)},
         }
 
     def network(self, network: Network) -> dict[str, Make]:
@@ -92,8 +89,12 @@ def _low_bit(layer: Linear, bits: int) -> Contender:
     blocks = -(-layer.inputs // _BLOCK)
     weights = random.integers(0, 256, (layer.outputs, blocks, _BLOCK * bits // 8), dtype=np.uint8)
     scales = random.random(layer.outputs * blocks, np.float32)
-    constants = {"weights": weights, "scales": scales, "bias": random.standard_normal(layer.outputs, np.float32)}
-    attributes = {"K": layer.inputs, "N": layer.outputs, "bits": bits, "block_size": _BLOCK}
+    constants: dict[str, np.ndarray] = {
+        "weights": weights,
+        "scales": scales,
+        "bias": random.standard_normal(layer.outputs, np.float32),
+    }
+    attributes: dict[str, Any] = {"K": layer.inputs, "N": layer.outputs, "bits": bits, "block_size": _BLOCK}
     inputs = ["x", "weights", "scales", "", "", "bias"]
     node = helper.make_node(
         "MatMulNBits", inputs, ["y"], domain="com.microsoft", accuracy_level=_INT8_COMPUTE, **attributes
