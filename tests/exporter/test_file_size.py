@@ -28,7 +28,7 @@ def full(export_resnet18):
     return export_resnet18("full", "fp32")
 
 
-@pytest.mark.parametrize(("ends", "ratio"), [("fp32", 19), ("binary", 28)])
+@pytest.mark.parametrize(("ends", "ratio"), [("fp32", 19), ("int8", 27), ("binary", 28)])
 def test_the_xnor_file_which_holds_more_than_the_bwn_one_is_smaller_by(ends, ratio, full, export_resnet18):
     path = export_resnet18("xnor", ends)
     assert full.stat().st_size / path.stat().st_size >= ratio
