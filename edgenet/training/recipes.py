@@ -42,7 +42,7 @@ _RECURRENT_CLIP = 1.0  # gradients through many steps can explode
 _GATED = {
     "full": Recipe(12, 4e-3, gradient_clip=_RECURRENT_CLIP),
     "bwn": Recipe(12, 4e-3, gradient_clip=_RECURRENT_CLIP),
-    "xnor": Recipe(20, 4e-3, gradient_clip=_RECURRENT_CLIP),
+    "xnor": Recipe(16, 4e-3, gradient_clip=_RECURRENT_CLIP),
 }
 
 # By model ("" for the user's own), then by scheme.

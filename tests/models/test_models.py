@@ -11,6 +11,11 @@ from edgenet.nn import BinaryLayer, calibrate
 
 SCHEMES = ("full", "bwn", "xnor")
 NAMES = [entry.name for entry in list_models()]
+RECURRENT = ("elman", "lstm", "gru")
+SMALL = {"vgg16": {"classifier_size": 64}}
+"""Options of networks that would make a test slow."""
+LAST = {"lenet5": "fc3.weight", "vgg16": "classifier.6.weight"}
+"""Weights of the last layer; `fc.weight` for all others."""
 
 
 def logits_of(outputs):
@@ -21,7 +26,7 @@ def logits_of(outputs):
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_runs_forward_and_backward_in_every_scheme(name, scheme, ends):
-    model = create(name, 7, scheme, ends=ends)
+    model = create(name, 7, scheme, ends=ends, **SMALL.get(name, {}))
     assert (model.scheme, tuple(model.input_shape)) == (scheme, get_entry(name).input_shape)
     assert model.ends == ("fp32" if scheme == "full" else ends)
     batch = torch.randn(4, *model.input_shape)
@@ -38,9 +43,10 @@ def test_every_network_runs_forward_and_backward_in_every_scheme(name, scheme, e
 @pytest.mark.parametrize("scheme", ["bwn", "xnor"])
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_of_the_full_network_start_the_binary_ones(name, scheme):
-    full = create(name)
-    model = create(name, scheme=scheme, weights=full.state_dict())
-    last = "fc3.weight" if name == "lenet5" else "fc.weight"
+    options = SMALL.get(name, {})
+    full = create(name, **options)
+    model = create(name, scheme=scheme, weights=full.state_dict(), **options)
+    last = LAST.get(name, "fc.weight")
     assert torch.equal(model.state_dict()[last], full.state_dict()[last])
     latent = {tuple(w.shape): w for w in (m.weight for m in model.modules() if isinstance(m, BinaryLayer))}
     trained = [parameter for parameter in full.parameters() if tuple(parameter.shape) in latent]
@@ -49,8 +55,8 @@ def test_weights_of_the_full_network_start_the_binary_ones(name, scheme):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_binary_layer_of_a_calibrated_network_sees_one_sided_input(name):
-    model = create(name, scheme="xnor", **({"num_layers": 3} if name == "elman" else {}))
-    batch = torch.randn(32, *model.input_shape)
+    model = create(name, scheme="xnor", **({"num_layers": 3} if name in RECURRENT else SMALL.get(name, {})))
+    batch = torch.randn(16, *model.input_shape)
     calibrate(model, batch)
     shares = {}
     for layer_name, layer in model.named_modules():
@@ -70,7 +76,7 @@ def plus_share(layer, x):
 
 def test_catalog_and_factories_name_the_same_networks():
     for name in NAMES:
-        create(name)
+        create(name, **SMALL.get(name, {}))
     assert sorted(_FACTORIES) == sorted(NAMES)
     assert register_model(_FACTORIES["lenet5"]) is _FACTORIES["lenet5"]
 

@@ -5,47 +5,54 @@ from torch import nn
 from edgenet.models import create
 from edgenet.nn import BinaryConv2d, BinaryLinear
 
+DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
+PARAMETERS = {"resnet18": 11_689_512, "resnet50": 25_557_032}
+"""At 1000 classes, as torchvision states them."""
 
-def torchvision_shapes(num_classes: int) -> dict[str, list[int]]:
-    """The state dict of torchvision.models.resnet18: keys and shapes."""
-    shapes: dict[str, list[int]] = {"conv1.weight": [64, 3, 7, 7]}
 
-    def batch_norm(name: str, width: int) -> None:
+def torchvision_shapes(name: str, num_classes: int) -> dict[str, list[int]]:
+    """The state dict of torchvision.models' network of that name: keys and shapes."""
+    shapes: dict[str, list[int]] = {}
+
+    def convolution(prefix: str, norm: str, *shape: int) -> None:
+        shapes[f"{prefix}.weight"] = list(shape)
         for key in ("weight", "bias", "running_mean", "running_var"):
-            shapes[f"{name}.{key}"] = [width]
-        shapes[f"{name}.num_batches_tracked"] = []
+            shapes[f"{norm}.{key}"] = [shape[0]]
+        shapes[f"{norm}.num_batches_tracked"] = []
 
-    batch_norm("bn1", 64)
+    convolution("conv1", "bn1", 64, 3, 7, 7)
     inputs = 64
-    for stage, width in enumerate((64, 128, 256, 512), start=1):
-        for block in range(2):
+    for stage, (width, depth) in enumerate(zip((64, 128, 256, 512), DEPTHS[name], strict=True), start=1):
+        outputs = 4 * width if name == "resnet50" else width
+        for block in range(depth):
             prefix = f"layer{stage}.{block}"
-            shapes[f"{prefix}.conv1.weight"] = [width, inputs, 3, 3]
-            batch_norm(f"{prefix}.bn1", width)
-            shapes[f"{prefix}.conv2.weight"] = [width, width, 3, 3]
-            batch_norm(f"{prefix}.bn2", width)
-            if inputs != width:
-                shapes[f"{prefix}.downsample.0.weight"] = [width, inputs, 1, 1]
-                batch_norm(f"{prefix}.downsample.1", width)
-            inputs = width
-    shapes |= {"fc.weight": [num_classes, 512], "fc.bias": [num_classes]}
-    return shapes
+            kernels = [(width, inputs, 3), (width, width, 3)]
+            if name == "resnet50":
+                kernels = [(width, inputs, 1), (width, width, 3), (outputs, width, 1)]
+            for number, (rows, channels, size) in enumerate(kernels, start=1):
+                convolution(f"{prefix}.conv{number}", f"{prefix}.bn{number}", rows, channels, size, size)
+            if block == 0 and (inputs != outputs or stage > 1):
+                convolution(f"{prefix}.downsample.0", f"{prefix}.downsample.1", outputs, inputs, 1, 1)
+            inputs = outputs
+    return shapes | {"fc.weight": [num_classes, inputs], "fc.bias": [num_classes]}
 
 
 @pytest.mark.parametrize("scheme", ["full", "bwn"])
-def test_state_dict_is_torchvisions(scheme):
-    model = create("resnet18", 1000, scheme)
-    shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
-    assert shapes == torchvision_shapes(1000)
-    assert len(shapes) == 122
-    assert sum(parameter.numel() for parameter in model.parameters()) == 11_689_512
+@pytest.mark.parametrize("name", DEPTHS)
+def test_state_dict_is_torchvisions(name, scheme):
+    model = create(name, 1000, scheme)
+    shapes = {key: list(tensor.shape) for key, tensor in model.state_dict().items()}
+    assert shapes == torchvision_shapes(name, 1000)
+    assert len(shapes) == {"resnet18": 122, "resnet50": 320}[name]
+    assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
 
 
-def test_xnor_adds_nothing_but_thresholds():
-    keys = create("resnet18", 10, "xnor").state_dict().keys()
-    added = keys - torchvision_shapes(10).keys()
-    assert torchvision_shapes(10).keys() <= keys
-    assert sorted(key.rpartition(".")[2] for key in added) == ["threshold"] * 16
+@pytest.mark.parametrize(("name", "convolutions"), [("resnet18", 16), ("resnet50", 48)])
+def test_xnor_adds_nothing_but_thresholds(name, convolutions):
+    keys = create(name, 10, "xnor").state_dict().keys()
+    added = keys - torchvision_shapes(name, 10).keys()
+    assert torchvision_shapes(name, 10).keys() <= keys
+    assert sorted(key.rpartition(".")[2] for key in added) == ["threshold"] * convolutions
 
 
 @pytest.mark.parametrize(
@@ -69,6 +76,15 @@ def test_xnor_has_a_shortcut_over_every_convolution():
     x = torch.randn(2, 64, 8, 8)
     first = block.bn1(block.conv1(x)) + x
     torch.testing.assert_close(block(x), block.bn2(block.conv2(first)) + first)
+
+
+def test_xnor_bottlenecks_hand_on_signs_inside_and_floats_on_the_shortcut():
+    model = create("resnet50", 10, "xnor").eval()
+    block = model.layer2[0]
+    x = torch.randn(2, 256, 8, 8)
+    inside = block.bn2(block.conv2(block.bn1(block.conv1(x))))
+    assert inside.shape == (2, 128, 4, 4)
+    torch.testing.assert_close(block(x), block.bn3(block.conv3(inside)) + block.downsample(x))
 
 
 def test_other_input_sizes_and_channels_work():
