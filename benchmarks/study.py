@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,14 @@ def begin(peers: Sequence[str], subjects: int, quick: bool, started: float) -> I
         study.head()
         yield study
         study.foot()
+
+
+def write_plot(file: Path, draw: Callable[[], bytes]) -> None:
+    """Write a plot as PNG, or say that matplotlib is missing."""
+    if find_spec("matplotlib") is None:
+        click.echo("- no plot: matplotlib is not installed (pip install 'edgenet[plot]')")
+    else:
+        write_whole(file, draw())
 
 
 def chosen_isas(isa: str | None, widest_only: bool = False) -> list[str]:

@@ -5,6 +5,7 @@ size at which a multiply-add takes more than 1.5 times as long as at the next sm
 Times are those of the fastest block; what looks like a cliff is measured again.
 """
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from benchmarks.growth.plot import label, plot
 from benchmarks.interleaved import Call, measure, pinned
 from benchmarks.layers import Layer, Scheme
 from benchmarks.networks import FULL, SIZE, Variant, export_network
-from benchmarks.study import ISAS, chosen_isas
+from benchmarks.study import ISAS, chosen_isas, write_plot
 from edgenet.bench.machine import environment
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
@@ -92,7 +93,8 @@ def main(isa: str | None, json_file: Path | None, plot_folder: Path | None, quic
     if plot_folder:
         plot_folder.mkdir(parents=True, exist_ok=True)
         for name in dict.fromkeys(row["axis"] for row in study.rows):
-            write_whole(plot_folder / f"{name}.png", plot([row for row in study.rows if row["axis"] == name], name))
+            own_rows = [row for row in study.rows if row["axis"] == name]
+            write_plot(plot_folder / f"{name}.png", functools.partial(plot, own_rows, name))
 
 
 class _Growth:

@@ -15,8 +15,7 @@ import click
 from benchmarks.contenders import ort_fp32, ort_fp32_chain, own, own_chain, portable
 from benchmarks.kernels.plot import plot
 from benchmarks.layers import XNOR, Convolution, Layer, select
-from benchmarks.study import ISAS, Study, Subject, begin, chosen_isas
-from edgenet.files import write_whole
+from benchmarks.study import ISAS, Study, Subject, begin, chosen_isas, write_plot
 
 
 @click.command()
@@ -46,7 +45,7 @@ def main(isa: str | None, json_file: Path | None, plot_file: Path | None, quick:
         study.write(json_file)
         plot_file = plot_file or (json_file.with_suffix(".png") if json_file.is_file() else None)
     if plot_file:
-        write_whole(plot_file, plot(study.rows, layers, study.roofline))
+        write_plot(plot_file, functools.partial(plot, study.rows, layers, study.roofline))
 
 
 def _layer(study: Study, layer: Layer, isas: list[str]) -> None:
