@@ -270,6 +270,20 @@ std::vector<Case> large_cases() {
   return cases;
 }
 
+/// Images of many positions and layers of many outputs, which wide sets convolve in slices of 512 and 256 positions.
+Case random_slice_case(Random& random) {
+  Case test = random_case(random);
+  ConvWeights& w = test.weights;
+  w.group_channels = random.pick<int64_t>({8, 10, 22, 31, 64, 65, 100});
+  w.out_channels = w.group * random.pick<int64_t>({24, 25, 31, 64, 72});
+  w.kernel_height = w.kernel_width = random.pick<int64_t>({1, 2, 3, 3, 3, 5});
+  w.stride_height = w.stride_width = random.pick<int64_t>({1, 1, 1, 2});
+  test.image.batch = random.pick<int64_t>({1, 1, 2});
+  test.image.height = random.between(8, 40);
+  test.image.width = random.between(10, 40);
+  return test;
+}
+
 /// More weights an output than 16 bits can count, and sums that reach every one of them.
 void check_saturation(Random& random, Report& report) {
   Case test{};
@@ -303,6 +317,10 @@ int main() {
   for (Case& test : large_cases()) check(test, random, report);
   for (int i = 0; i < 800; ++i) {
     Case test = random_case(random);
+    check(test, random, report);
+  }
+  for (int i = 0; i < 100; ++i) {
+    Case test = random_slice_case(random);
     check(test, random, report);
   }
   check_saturation(random, report);

@@ -11,6 +11,7 @@ struct Isa {
   static constexpr int64_t kBytes = x86::Bytes256::kBytes;
 
   using Floats = x86::Floats256;
+  static constexpr bool kSlices = false;
 
   /// Counts as many lanes as suit, at most `lanes`, and returns how many.
   static int64_t count_lanes(const x86::BlockTask& task, int64_t lane, int64_t lanes, x86::BlockCounts& to) {

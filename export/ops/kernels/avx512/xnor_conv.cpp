@@ -3,6 +3,7 @@
 #include "kernels/avx512/avx512.h"
 #include "kernels/x86/xnor_conv_256.h"
 #include "kernels/x86/xnor_conv_512.h"
+#include "kernels/x86/xnor_conv_slice.h"
 
 namespace edgenet::avx512 {
 
@@ -12,6 +13,7 @@ struct Isa {
   static constexpr int64_t kBytes = x86::Bytes512::kBytes;
 
   using Floats = x86::Floats512;
+  static constexpr bool kSlices = true;
 
   /// Counts as many lanes as suit, at most `lanes`, and returns how many. Half a vector costs half on CPUs that compute
   /// 512 bits in two halves, and as much as a whole one elsewhere.
@@ -23,6 +25,21 @@ struct Isa {
 
   static void count_strip(const x86::SuperblockTask& task, int64_t strip, x86::StripCounts& to) {
     x86::count_strip<x86::Bytes512, 8>(task, strip, to);
+  }
+
+  static void slice_quad(const uint8_t* signs, int64_t count, uint64_t* rows, int64_t row_words) {
+    x86::slice_quad(signs, count, rows, row_words);
+  }
+  static void slice_inside(const uint8_t* signs, int64_t count, uint64_t* row) { x86::slice_inside(signs, count, row); }
+  static void find_bounds(const ConvForm& form, const ConvOperands& operands, int64_t channel, int64_t channels,
+                          int64_t inputs, int32_t* bounds) {
+    x86::find_bounds(form, operands, channel, channels, inputs, bounds);
+  }
+
+  static void convolve_slice(const x86::SliceUnit& unit, const x86::UnitOutputs& outputs, const x86::SlicePlan& plan,
+                             int64_t slice, int64_t channel, int64_t channels) {
+    if (slice < plan.wide) return convolve<x86::Slice512>(unit, outputs, plan.first(slice), channel, channels);
+    convolve<x86::Slice256>(unit, outputs, plan.first(slice), channel, channels);
   }
 
   /// to[i] = the signs of position offset + i of the 4 channels, for i < count and up to 15 beyond.
@@ -39,6 +56,14 @@ struct Isa {
   }
 
  private:
+  template <class S>
+  static void convolve(const x86::SliceUnit& unit, const x86::UnitOutputs& outputs, int64_t position, int64_t channel,
+                       int64_t channels) {
+    x86::Slice<S> slice(unit, position, channels);
+    slice.count(channel);
+    slice.finish(outputs, channel);
+  }
+
   template <class Block>
   static int64_t count(const x86::BlockTask& task, int64_t lane, int64_t lanes, x86::BlockCounts& to) {
     Block::count(task, 0, lane, to);

@@ -13,10 +13,15 @@
 #include "kernels/x86/xnor_conv_finish.h"
 #include "kernels/x86/xnor_conv_pack.h"
 #include "kernels/x86/xnor_conv_positions.h"
+#include "kernels/x86/xnor_conv_slice_plan.h"
 #include "kernels/xnor_conv_layout.h"
 
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
+
+// Below these a slice's own tables cost more than it saves.
+constexpr int64_t kLeastSliceOutputs = 24;
+constexpr int64_t kLeastSliceInputs = 64;
 
 template <class Isa>
 class XnorConv2d final : public ConvKernel {
@@ -38,15 +43,18 @@ class XnorConv2d final : public ConvKernel {
     layout.fill_taps(call.taps());
     layout.fill_planes(call.planes());
     layout.fill_valid(w_.group_channels, call.valid());
+    const bool slices = are_slices(layout);
+    if (slices) fill_slice_valid(call);
     const int64_t chunk = larger(1, kPieceBytes / (image.height * image.width));
     parallel_chunks(executor, units * layout.quads, chunk, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) pack(call, image, i / layout.quads, i % layout.quads);
+      for (int64_t i = begin; i < end; ++i) {
+        pack(call, image, i / layout.quads, i % layout.quads);
+        if (slices) slice(call, i);
+      }
     });
-    if (channels_are_lanes(layout)) {
-      convolve_by_channels(call, units, executor);
-    } else {
-      convolve_by_positions(call, units, executor);
-    }
+    if (channels_are_lanes(layout)) return convolve_by_channels(call, units, executor);
+    const int64_t sliced = slices ? convolve_by_slices(call, units, executor) : 0;
+    convolve_by_positions(call, units, sliced, executor);
   }
 
  private:
@@ -60,18 +68,34 @@ class XnorConv2d final : public ConvKernel {
     return by_channels + by_channels / 4 < by_positions;  // a quarter for unpacking weights
   }
 
+  /// Whether vectors of bits of positions take less work than both: where tables serve enough output channels.
+  bool are_slices(const XnorLayout& layout) const {
+    return Isa::kSlices && group_outputs_ >= kLeastSliceOutputs && inputs() >= kLeastSliceInputs &&
+           w_.kernel_height * w_.kernel_width <= kMostSliceTaps && !channels_are_lanes(layout) &&
+           plan_slices(layout.outputs, group_outputs_, 1).slices() > 0;
+  }
+
+  int64_t inputs() const { return w_.group_channels * w_.kernel_height * w_.kernel_width; }
+
   struct ScratchPlan {
-    int64_t planes, valid, tables, signs, bytes;  ///< offsets; taps come first
+    int64_t planes, valid, slice_valid, tables, rows, bounds, signs, bytes;  ///< offsets; taps come first
   };
 
   ScratchPlan plan_scratch(const XnorLayout& layout, int64_t units) const {
     ScratchPlan plan{};
     plan.planes = round_up(layout.taps * static_cast<int64_t>(sizeof(XnorTap)), 64);
     plan.valid = plan.planes + round_up(layout.planes * static_cast<int64_t>(sizeof(XnorPlane)), 64);
-    // Two vectors of positions beyond the last may be read.
-    plan.tables = plan.valid + round_up(layout.outputs * static_cast<int64_t>(sizeof(float)), 64) + 512;
-    plan.signs = plan.tables;
-    if (channels_are_lanes(layout)) plan.signs += round_up(units * unit_tables(layout) * 2, 64);
+    // A slice of positions beyond the last may be read.
+    const int64_t valid_bytes = round_up((layout.outputs + kWideLanes) * static_cast<int64_t>(sizeof(float)), 64);
+    plan.slice_valid = plan.valid + valid_bytes;
+    plan.tables = plan.slice_valid + (are_slices(layout) ? valid_bytes : 0);
+    plan.rows = plan.tables;
+    if (channels_are_lanes(layout)) plan.rows += round_up(units * unit_tables(layout) * 2, 64);
+    plan.bounds = plan.rows;
+    if (are_slices(layout)) {
+      plan.bounds += round_up((units * layout.quads * kQuad + 1) * layout.quad_bytes / 8 + kLayoutSlack, 64);
+    }
+    plan.signs = plan.bounds + round_up(w_.out_channels * static_cast<int64_t>(sizeof(int32_t)), 64);
     plan.bytes = plan.signs + units * layout.unit_bytes + kLayoutSlack;
     return plan;
   }
@@ -88,8 +112,13 @@ class XnorConv2d final : public ConvKernel {
     XnorTap* taps() const { return reinterpret_cast<XnorTap*>(at(0)); }
     XnorPlane* planes() const { return reinterpret_cast<XnorPlane*>(at(plan.planes)); }
     float* valid() const { return reinterpret_cast<float*>(at(plan.valid)); }
+    float* slice_valid() const { return reinterpret_cast<float*>(at(plan.slice_valid)); }
     uint16_t* tables() const { return reinterpret_cast<uint16_t*>(at(plan.tables)); }
+    uint64_t* rows() const { return reinterpret_cast<uint64_t*>(at(plan.rows)); }
+    int32_t* bounds() const { return reinterpret_cast<int32_t*>(at(plan.bounds)); }
     uint8_t* signs() const { return at(plan.signs); }
+    /// The row of signs as bits of a channel, among those of all units; row 0 is that of what is no padding.
+    uint64_t* row(int64_t channel) const { return rows() + channel * (layout.quad_bytes / 64); }
   };
 
   void pack(const Call& call, const Image& image, int64_t unit, int64_t index) const {
@@ -122,8 +151,76 @@ class XnorConv2d final : public ConvKernel {
     return to;
   }
 
-  void convolve_by_positions(const Call& call, int64_t units, const Executor& executor) const {
+  void slice(const Call& call, int64_t quad) const {
+    if constexpr (Isa::kSlices) {
+      const int64_t count = call.layout.quad_bytes;
+      const uint8_t* signs = call.signs() + quad * count;
+      Isa::slice_quad(signs, count, call.row(1 + quad * kQuad), count / 64);
+      if (quad == 0) Isa::slice_inside(signs, count, call.row(0));
+    }
+  }
+
+  /// Convolves for as many positions as fill slices, and returns how many.
+  int64_t convolve_by_slices(const Call& call, int64_t units, const Executor& executor) const {
     const XnorLayout& layout = call.layout;
+    const SlicePlan plan = plan_slices(layout.outputs, group_outputs_, units);
+    if constexpr (Isa::kSlices) {
+      int64_t tap_bits[kMostSliceTaps];
+      fill_tap_bits(call, tap_bits);
+      const bool bounded = w_.form.to_signs && !w_.form.add && w_.group_channels % 2 == 0;
+      if (bounded) Isa::find_bounds(w_.form, call.operands, 0, w_.out_channels, inputs(), call.bounds());
+      const int64_t tiles = (group_outputs_ + plan.channels - 1) / plan.channels;
+      parallel_for(executor, units * plan.slices() * tiles, [&](int64_t index) {
+        const int64_t unit = index / tiles / plan.slices();
+        const int64_t channel = index % tiles * plan.channels;
+        SliceUnit task = slice_unit(call, unit, tap_bits);
+        if (bounded) task.bounds = call.bounds() + unit % w_.group * group_outputs_;
+        UnitOutputs outputs = unit_outputs(call, unit);
+        outputs.valid = call.slice_valid();
+        Isa::convolve_slice(task, outputs, plan, index / tiles % plan.slices(), channel,
+                            smaller(plan.channels, group_outputs_ - channel));
+      });
+    }
+    return plan.end(layout.outputs);
+  }
+
+  /// A slice counts half of the weights that meet padding: dot = inputs - 2 * count, less 1 where those are odd.
+  void fill_slice_valid(const Call& call) const {
+    for (int64_t i = 0; i < call.layout.outputs; ++i) {
+      const int64_t padded = inputs() - static_cast<int64_t>(call.valid()[i]);
+      call.slice_valid()[i] = static_cast<float>(inputs() - padded % 2);
+    }
+  }
+
+  void fill_tap_bits(const Call& call, int64_t* tap_bits) const {
+    for (int64_t tap = 0; tap < w_.kernel_height * w_.kernel_width; ++tap) tap_bits[tap] = -1;
+    for (int64_t i = 0; i < call.layout.taps / call.layout.quads; ++i) {
+      tap_bits[call.taps()[i].index] = call.taps()[i].signs;
+    }
+  }
+
+  SliceUnit slice_unit(const Call& call, int64_t unit, const int64_t* tap_bits) const {
+    const int64_t row_bytes = (inputs() + 7) / 8;
+    int planes = kLowPlanes;
+    while (inputs() >> planes != 0) ++planes;
+    return {call.row(unit * call.layout.quads * kQuad + 1),
+            call.row(0),
+            call.layout.quad_bytes / 64,
+            tap_bits,
+            w_.kernel_height * w_.kernel_width,
+            inputs(),
+            w_.packed + unit % w_.group * group_outputs_ * row_bytes,
+            w_.packed + w_.out_channels * row_bytes,
+            row_bytes,
+            planes,
+            call.valid(),
+            nullptr};
+  }
+
+  /// Convolves from position `first` on.
+  void convolve_by_positions(const Call& call, int64_t units, int64_t first, const Executor& executor) const {
+    const XnorLayout& layout = call.layout;
+    if (first == layout.outputs) return;
     const int64_t blocks = (group_outputs_ + kBlockOutputs - 1) / kBlockOutputs;
     parallel_for(executor, units * blocks, [&](int64_t index) {
       const int64_t unit = index / blocks;
@@ -137,7 +234,7 @@ class XnorConv2d final : public ConvKernel {
                            channels};
       const UnitOutputs outputs = unit_outputs(call, unit);
       alignas(64) BlockCounts counts;
-      for (int64_t lane = 0; lane < layout.outputs;) {
+      for (int64_t lane = first; lane < layout.outputs;) {
         const int64_t lanes = Isa::count_lanes(task, lane, layout.outputs - lane, counts);
         finish<typename Isa::Floats>(outputs, {output, channels, lane, lanes, counts[0], kMostLanes});
         lane += lanes;
