@@ -14,6 +14,7 @@ from edgenet.exporter.functions.nodes import (
     make_function,
     pass_attribute,
     sign,
+    sign_values,
     unpack_rows,
 )
 from edgenet.exporter.functions.signs import pack_signs, unpack_signs
@@ -88,7 +89,8 @@ def _eight_bit_steps(output: str) -> list[NodeProto]:
 def _signs_of_floats() -> list[NodeProto]:
     return [
         helper.make_node("Unsqueeze", ["threshold", "channel_axes"], ["threshold_by_channel"]),
-        *sign("x", "threshold_by_channel", "signs_as_floats", np.float32(1), np.float32(-1)),
+        *sign_values(np.float32(1), np.float32(-1)),
+        *sign("x", "threshold_by_channel", "signs_as_floats"),
     ]
 
 

@@ -8,11 +8,20 @@ import numpy as np
 from onnx import FunctionProto, NodeProto, helper
 
 from edgenet.exporter.functions.eight_bit import quantize
-from edgenet.exporter.functions.nodes import FLOAT, INT8, UINT8, constant, make_function, sign, unpack_transposed
+from edgenet.exporter.functions.nodes import (
+    FLOAT,
+    INT8,
+    UINT8,
+    constant,
+    make_function,
+    sign,
+    sign_values,
+    unpack_transposed,
+)
 
 
 def xnor_linear() -> FunctionProto:
-    nodes = [*unpack_transposed(INT8), *xnor_product("x"), *_scale_and_bias()]
+    nodes = [*xnor_weights(), *sign("x", "threshold", "signs"), *xnor_product("signs"), *_scale_and_bias()]
     return make_function("XnorLinear", ["x", "threshold", "weight", "scale", "bias"], ["y"], nodes, ["weight_shape"])
 
 
@@ -53,12 +62,15 @@ def int8_linear() -> FunctionProto:
     return make_function("Int8Linear", ["x", "weight", "scale", "bias"], ["y"], nodes, ["weight_shape"])
 
 
-def xnor_product(value: str) -> list[NodeProto]:
-    """`sum` = dot(sign(value >= threshold), w) as float32, with `w_transposed` int8. One call a graph."""
+def xnor_weights() -> list[NodeProto]:
+    """What `xnor_product` multiplies with, and the uint8 signs that it takes: 0 and 2 about a zero point of 1."""
+    return [*unpack_transposed(INT8), *sign_values(np.uint8(2), np.uint8(0)), constant("zero_point", np.uint8(1))]
+
+
+def xnor_product(signs: str) -> list[NodeProto]:
+    """`sum` = dot(signs, w) as float32. One call a graph."""
     return [
-        constant("zero_point", np.uint8(1)),
-        *sign(value, "threshold", "signs", np.uint8(2), np.uint8(0)),
-        helper.make_node("MatMulInteger", ["signs", "w_transposed", "zero_point"], ["dot"]),
+        helper.make_node("MatMulInteger", [signs, "w_transposed", "zero_point"], ["dot"]),
         helper.make_node("Cast", ["dot"], ["sum"], to=FLOAT),
     ]
 

@@ -97,13 +97,16 @@ def _row_length() -> list[NodeProto]:
     ]
 
 
-def sign(value: str, threshold: str, output: str, positive: np.generic, negative: np.generic) -> list[NodeProto]:
-    """`output = positive where value >= threshold, else negative`, so NaN is negative. One call a graph."""
+def sign_values(positive: np.generic, negative: np.generic) -> list[NodeProto]:
+    """What `sign` gives, once a function."""
+    return [constant("positive", positive), constant("negative", negative)]
+
+
+def sign(value: str, threshold: str, output: str) -> list[NodeProto]:
+    """`output = positive where value >= threshold, else negative`, so NaN is negative."""
     return [
-        constant("positive", positive),
-        constant("negative", negative),
-        helper.make_node("GreaterOrEqual", [value, threshold], ["met"]),
-        helper.make_node("Where", ["met", "positive", "negative"], [output]),
+        helper.make_node("GreaterOrEqual", [value, threshold], [f"{output}_met"]),
+        helper.make_node("Where", [f"{output}_met", "positive", "negative"], [output]),
     ]
 
 
