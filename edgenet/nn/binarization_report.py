@@ -81,7 +81,9 @@ class BinarizationReport:
             lines.append(line.rstrip())
         binary = sum(row.weights for row in self.binarized)
         total = sum(row.weights for row in self.layers)
+        eight_bit = sum(row.weights for row in self.quantized)
         options = f"{self.scheme}, ends {self.ends}"
         options += f", activations {self.activations}" if self.activations != "fp32" else ""
-        lines.append(f"{binary:,} of {total:,} weights are binary ({options})")
+        others = f", {eight_bit:,} have 8 bits" if eight_bit else ""
+        lines.append(f"{binary:,} of {total:,} weights are binary{others} ({options})")
         return "\n".join(lines)
