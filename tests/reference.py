@@ -102,11 +102,12 @@ def sign_max_pool2d(signs, *, kernel_shape, strides, pads):
     height, width = signs.shape[2:]
     out_height = (height + pads[0] + pads[2] - kernel_shape[0]) // strides[0] + 1
     out_width = (width + pads[1] + pads[3] - kernel_shape[1]) // strides[1] + 1
-    y = np.empty((*signs.shape[:2], out_height, out_width), np.uint8)
-    for row, column in np.ndindex(out_height, out_width):
-        top, left = row * strides[0] - pads[0], column * strides[1] - pads[1]
-        window = signs[:, :, max(top, 0) : top + kernel_shape[0], max(left, 0) : left + kernel_shape[1]]
-        y[:, :, row, column] = np.bitwise_or.reduce(window, axis=(2, 3))
+    padded = np.pad(signs, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))  # a 0 changes no OR
+    y = np.zeros((*signs.shape[:2], out_height, out_width), np.uint8)
+    for row, column in np.ndindex(*kernel_shape):
+        rows = slice(row, row + (out_height - 1) * strides[0] + 1, strides[0])
+        columns = slice(column, column + (out_width - 1) * strides[1] + 1, strides[1])
+        y |= padded[..., rows, columns]
     return y
 
 
