@@ -1,3 +1,5 @@
+#include "kernels/x86/recurrence.h"
+
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx2/simd.h"
 #include "kernels/x86/gates.h"
@@ -5,7 +7,7 @@
 namespace edgenet::avx2 {
 
 std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorRecurrence<Simd>>(weights);
+  return std::make_unique<x86::XnorRecurrence<x86::XnorStep<Simd>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
@@ -13,19 +15,19 @@ std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weigh
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorLstm<Simd>>(weights);
+  return std::make_unique<x86::XnorLstm<Simd, x86::XnorStep<Simd>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnLstm<Simd>>(weights);
+  return std::make_unique<x86::BwnLstm<Simd, x86::LookupStep<Simd>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorGru<Simd>>(weights);
+  return std::make_unique<x86::XnorGru<Simd, x86::XnorStep<Simd>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnGru<Simd>>(weights);
+  return std::make_unique<x86::BwnGru<Simd, x86::LookupStep<Simd>>>(weights);
 }
 
 }  // namespace edgenet::avx2

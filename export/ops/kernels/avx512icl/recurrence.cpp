@@ -1,19 +1,22 @@
+#include "kernels/x86/recurrence.h"
+
 #include "kernels/avx512icl/avx512icl.h"
+#include "kernels/avx512icl/columns.h"
 #include "kernels/avx512icl/simd.h"
 #include "kernels/x86/gates.h"
 
 namespace edgenet::avx512icl {
 
 std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorRecurrence<Simd>>(weights);
+  return std::make_unique<x86::XnorRecurrence<XnorColumnStep>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorLstm<Simd>>(weights);
+  return std::make_unique<x86::XnorLstm<Simd, XnorColumnStep>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorGru<Simd>>(weights);
+  return std::make_unique<x86::XnorGru<Simd, XnorColumnStep>>(weights);
 }
 
 }  // namespace edgenet::avx512icl

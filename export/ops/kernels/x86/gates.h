@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/x86/recurrence.h"
+#include "kernels/x86/recurrent_step.h"
+#include "kernels/x86/tanh.h"
 
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
@@ -42,7 +43,7 @@ struct LstmCell {
   static constexpr int64_t kGates = 4;
   static constexpr bool kHasCell = true;
 
-  static const float* addend(const float* u, const float*, int64_t, float*) { return u; }
+  static const float* addends(int64_t, const float* u, const float*, int64_t, float*) { return u; }
 
   static void run(const CellRow& row, int64_t size) {
     for (int64_t j = 0; j < size; j += Simd::kLanes) {
@@ -63,9 +64,13 @@ struct GruCell {
   static constexpr bool kHasCell = false;
 
   /// u of the first two gates and the bias of the third, whose u comes after the reset.
-  static const float* addend(const float* u, const float* bias, int64_t size, float* memory) {
-    std::memcpy(memory, u, static_cast<size_t>(2 * size) * sizeof(float));
-    std::memcpy(memory + 2 * size, bias, static_cast<size_t>(size) * sizeof(float));
+  static const float* addends(int64_t rows, const float* u, const float* bias, int64_t size, float* memory) {
+    const auto state_bytes = static_cast<size_t>(size) * sizeof(float);
+    for (int64_t row = 0; row < rows; ++row) {
+      float* to = memory + row * kGates * size;
+      std::memcpy(to, u + row * kGates * size, 2 * state_bytes);
+      std::memcpy(to + 2 * size, bias, state_bytes);
+    }
     return memory;
   }
 
@@ -83,54 +88,6 @@ struct GruCell {
   }
 };
 
-/// The linear half of a step with binary activations.
-template <class Simd>
-class XnorStep {
- public:
-  static constexpr int64_t kGroup = Simd::kXnorRows;
-  static constexpr int64_t kTaskProducts = kXnorTaskProducts;
-  static constexpr int64_t kPiece = Simd::kLanes;  ///< outputs that threads share out by
-
-  explicit XnorStep(const LinearWeights& weights) : outputs_(weights.outputs), rows_(weights) {}
-
-  int64_t pieces() const { return (outputs_ + kPiece - 1) / kPiece; }
-  int64_t row_bytes() const { return rows_.sign_bytes(); }
-  void prepare(const float* x, const float* threshold, uint8_t* memory) const { rows_.pack(x, threshold, memory); }
-  void run(int64_t rows, const uint8_t* memory, int64_t begin, int64_t end, const float* scale, const float* addend,
-           int64_t addend_stride, float* y) const {
-    rows_.run(rows, memory, begin * kPiece, smaller(end * kPiece, outputs_), scale, addend, addend_stride, y);
-  }
-
- private:
-  int64_t outputs_;
-  XnorRows<Simd> rows_;
-};
-
-/// The same with float activations.
-template <class Simd>
-class LookupStep {
- public:
-  static constexpr int64_t kGroup = Simd::kPositions;
-  static constexpr int64_t kTaskProducts = kLookupTaskProducts;
-  static constexpr int64_t kPiece = LookupWeights<Simd>::kBlock;
-
-  explicit LookupStep(const LinearWeights& weights) : rows_(weights) {}
-
-  int64_t pieces() const { return rows_.blocks(); }
-  int64_t row_bytes() const { return rows_.table_floats() * static_cast<int64_t>(sizeof(float)); }
-  void prepare(const float* x, const float*, uint8_t* memory) const {
-    rows_.make_tables(x, reinterpret_cast<float*>(memory));
-  }
-  void run(int64_t rows, const uint8_t* memory, int64_t begin, int64_t end, const float* scale, const float* addend,
-           int64_t addend_stride, float* y) const {
-    rows_.run(static_cast<int>(rows), reinterpret_cast<const float*>(memory), begin, end, scale, addend, addend_stride,
-              y);
-  }
-
- private:
-  LookupRows<Simd> rows_;
-};
-
 template <class Step, class Cell>
 class GatedRecurrence final : public RecurrenceKernel {
  public:
@@ -138,77 +95,85 @@ class GatedRecurrence final : public RecurrenceKernel {
       : size_(weights.inputs), gate_values_(Cell::kGates * size_), step_(weights) {}
 
   size_t scratch_bytes(int64_t batch) const override {
-    return static_cast<size_t>(batch * (step_.row_bytes() + 2 * value_bytes()));
+    return static_cast<size_t>(round_up(step_.sequence_bytes(), 64) + batch * row_bytes());
   }
 
   void run(int64_t steps, int64_t batch, const RecurrenceOperands& operands, const Executor& executor) const override {
+    auto* memory = static_cast<uint8_t*>(operands.scratch);
+    const uint8_t* sequence = step_.begin_sequence(steps * batch, memory);
+    memory += round_up(step_.sequence_bytes(), 64);
     const int64_t row_products = steps * gate_values_ * size_;
     parallel_work(executor, batch, row_products, Step::kTaskProducts, Step::kGroup, [&](int64_t begin, int64_t end) {
       for (int64_t first = begin; first < end; first += Step::kGroup) {
-        const Rows rows{first, smaller(Step::kGroup, end - first), batch};
-        for (int64_t t = 0; t < steps; ++t) run_step(t, rows, operands, executor);
+        const Group group{first, smaller(Step::kGroup, end - first), batch, sequence, memory + first * row_bytes()};
+        for (int64_t t = 0; t < steps; ++t) run_step(t, group, operands, executor);
       }
     });
   }
 
  private:
-  struct Rows {
-    int64_t first, count, batch;
+  /// Rows of the batch that share every load of weights.
+  struct Group {
+    int64_t first, rows, batch;
+    const uint8_t* sequence;
+    uint8_t* memory;
   };
 
-  /// A row's gate values, on cache lines of its own.
+  /// A row's gate values, or their addends, on cache lines of their own.
   int64_t value_bytes() const { return round_up(gate_values_ * static_cast<int64_t>(sizeof(float)), 64); }
+  int64_t row_bytes() const { return round_up(step_.row_bytes(), 64) + 2 * value_bytes(); }
 
-  void run_step(int64_t t, const Rows& rows, const RecurrenceOperands& operands, const Executor& executor) const {
-    auto* activations = static_cast<uint8_t*>(operands.scratch) + rows.first * step_.row_bytes();
-    auto* memory = static_cast<uint8_t*>(operands.scratch) + rows.batch * step_.row_bytes();
-    auto* addends = reinterpret_cast<float*>(memory + rows.first * 2 * value_bytes());
-    auto* gates = addends + rows.count * gate_values_;
-    const int64_t at = t * rows.batch + rows.first;
+  void run_step(int64_t t, const Group& group, const RecurrenceOperands& operands, const Executor& executor) const {
+    const int64_t at = t * group.batch + group.first;
     const float* u = operands.u + at * gate_values_;
-    const float* previous =
-        (t == 0 ? operands.initial : operands.y - rows.batch * size_ + t * rows.batch * size_) + rows.first * size_;
-    const float* addend = u;
-    for (int64_t row = 0; row < rows.count; ++row) {
-      step_.prepare(previous + row * size_, operands.threshold, activations + row * step_.row_bytes());
-      const float* row_addend =
-          Cell::addend(u + row * gate_values_, operands.bias, size_, addends + row * gate_values_);
-      if (row == 0) addend = row_addend;
-    }
-    const auto multiply = [&](int64_t begin, int64_t end) {
-      step_.run(rows.count, activations, begin, end, operands.scale, addend, gate_values_, gates);
-    };
-    if (rows.batch > 1) {
-      multiply(0, step_.pieces());
-    } else {
-      // The one state of a large layer is split over its outputs.
-      parallel_work(executor, step_.pieces(), Step::kPiece * size_, Step::kTaskProducts, 1, multiply);
-    }
-    for (int64_t row = 0; row < rows.count; ++row) {
-      const int64_t state = (rows.first + row) * size_;
-      const float* last_cell = t == 0 ? operands.initial_cell : operands.final_cell;
+    const float* previous = t == 0 ? operands.initial + group.first * size_ : operands.y + (at - group.batch) * size_;
+    const float* gates = multiply(group, u, previous, operands, executor);
+    for (int64_t row = 0; row < group.rows; ++row) {
       CellRow cell{gates + row * gate_values_,     u + row * gate_values_, previous + row * size_, nullptr, nullptr,
                    operands.y + (at + row) * size_};
       if (Cell::kHasCell) {
-        cell.last_cell = last_cell + state;
+        const int64_t state = (group.first + row) * size_;
+        cell.last_cell = (t == 0 ? operands.initial_cell : operands.final_cell) + state;
         cell.cell = operands.final_cell + state;
       }
       Cell::run(cell, size_);
     }
   }
 
+  /// The gate values of a step.
+  const float* multiply(const Group& group, const float* u, const float* previous, const RecurrenceOperands& operands,
+                        const Executor& executor) const {
+    auto* gates = reinterpret_cast<float*>(group.memory);
+    float* addends = gates + group.rows * gate_values_;
+    uint8_t* activations = group.memory + group.rows * 2 * value_bytes();
+    for (int64_t row = 0; row < group.rows; ++row) {
+      step_.prepare(previous + row * size_, operands.threshold, activations + row * step_.row_bytes());
+    }
+    const float* addend = Cell::addends(group.rows, u, operands.bias, size_, addends);
+    const auto run_pieces = [&](int64_t begin, int64_t end) {
+      step_.run(group.sequence, group.rows, activations, begin, end, operands.scale, addend, gate_values_, gates);
+    };
+    if (group.batch > 1) {
+      run_pieces(0, step_.pieces());
+    } else {
+      // The one state of a large layer is split over its outputs.
+      parallel_work(executor, step_.pieces(), Step::kPiece * size_, Step::kTaskProducts, 1, run_pieces);
+    }
+    return gates;
+  }
+
   int64_t size_, gate_values_;
   Step step_;
 };
 
-template <class Simd>
-using XnorLstm = GatedRecurrence<XnorStep<Simd>, LstmCell<Simd, HardGates<Simd>>>;
-template <class Simd>
-using XnorGru = GatedRecurrence<XnorStep<Simd>, GruCell<Simd, HardGates<Simd>>>;
-template <class Simd>
-using BwnLstm = GatedRecurrence<LookupStep<Simd>, LstmCell<Simd, SmoothGates<Simd>>>;
-template <class Simd>
-using BwnGru = GatedRecurrence<LookupStep<Simd>, GruCell<Simd, SmoothGates<Simd>>>;
+template <class Simd, class Step>
+using XnorLstm = GatedRecurrence<Step, LstmCell<Simd, HardGates<Simd>>>;
+template <class Simd, class Step>
+using XnorGru = GatedRecurrence<Step, GruCell<Simd, HardGates<Simd>>>;
+template <class Simd, class Step>
+using BwnLstm = GatedRecurrence<Step, LstmCell<Simd, SmoothGates<Simd>>>;
+template <class Simd, class Step>
+using BwnGru = GatedRecurrence<Step, GruCell<Simd, SmoothGates<Simd>>>;
 
 }  // namespace
 }  // namespace edgenet::x86

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "kernels/x86/linear.h"
+#include "kernels/x86/recurrent_step.h"
 #include "kernels/x86/tanh.h"
 
 namespace edgenet::x86 {
@@ -32,32 +32,37 @@ void for_each_step(int64_t steps, int64_t batch, int64_t size, int64_t group, in
   });
 }
 
-template <class Simd>
+template <class Step>
 class XnorRecurrence final : public RecurrenceKernel {
  public:
-  explicit XnorRecurrence(const LinearWeights& weights) : size_(weights.outputs), rows_(weights) {}
+  explicit XnorRecurrence(const LinearWeights& weights) : size_(weights.outputs), step_(weights) {}
 
-  size_t scratch_bytes(int64_t batch) const override { return static_cast<size_t>(batch * rows_.sign_bytes()); }
+  size_t scratch_bytes(int64_t batch) const override {
+    return static_cast<size_t>(round_up(step_.sequence_bytes(), 64) + batch * step_.row_bytes());
+  }
 
   void run(int64_t steps, int64_t batch, const RecurrenceOperands& operands, const Executor& executor) const override {
-    for_each_step(steps, batch, size_, Simd::kXnorRows, kXnorTaskProducts, operands, executor,
+    auto* memory = static_cast<uint8_t*>(operands.scratch);
+    const uint8_t* sequence = step_.begin_sequence(steps * batch, memory);
+    memory += round_up(step_.sequence_bytes(), 64);
+    for_each_step(steps, batch, size_, Step::kGroup, Step::kTaskProducts, operands, executor,
                   [&](int64_t first, int64_t rows, const RecurrenceStep& step) {
-                    uint8_t* signs = static_cast<uint8_t*>(operands.scratch) + first * rows_.sign_bytes();
+                    uint8_t* signs = memory + first * step_.row_bytes();
                     for (int64_t row = 0; row < rows; ++row) {
-                      rows_.pack(step.previous + row * size_, operands.threshold, signs + row * rows_.sign_bytes());
+                      step_.prepare(step.previous + row * size_, operands.threshold, signs + row * step_.row_bytes());
                     }
                     const auto multiply = [&](int64_t begin, int64_t end) {
-                      rows_.run(rows, signs, begin, end, operands.scale, step.u, size_, step.p);
+                      step_.run(sequence, rows, signs, begin, end, operands.scale, step.u, size_, step.p);
                     };
-                    if (batch > 1) return multiply(0, size_);
+                    if (batch > 1) return multiply(0, step_.pieces());
                     // The one state of a large layer is split over its outputs.
-                    parallel_work(executor, size_, size_, kXnorTaskProducts, Simd::kLanes, multiply);
+                    parallel_work(executor, step_.pieces(), Step::kPiece * size_, Step::kTaskProducts, 1, multiply);
                   });
   }
 
  private:
   int64_t size_;
-  XnorRows<Simd> rows_;
+  Step step_;
 };
 
 template <class Simd>

@@ -59,15 +59,25 @@ class XnorRows {
     }
   }
 
- private:
-  static constexpr int64_t kChunkBits = Simd::kBytes * 8;
-
+  /// Up to kLanes outputs from o on, of any row.
   struct Target {
     int64_t o, count;
     const float *scale, *addend;
     int64_t addend_stride;
     float* y;
   };
+
+  /// Lane i of `count` is in how many bits the signs of a row and weight row o + i differ.
+  void finish(int64_t row, Int count, const Target& target) const {
+    const auto dot = Simd::dot_from_count(count, w_.inputs);
+    const auto addend = Simd::load_first(target.addend + row * target.addend_stride + target.o, target.count);
+    // Two roundings, as the specification has it.
+    const auto product = Simd::multiply(Simd::load_first(target.scale + target.o, target.count), dot);
+    Simd::store_first(target.y + row * w_.outputs + target.o, Simd::add(product, addend), target.count);
+  }
+
+ private:
+  static constexpr int64_t kChunkBits = Simd::kBytes * 8;
 
   template <int kRows>
   void run_block(int64_t row, const uint8_t* signs, const Target& target) const {
@@ -110,15 +120,6 @@ class XnorRows {
       counts[i] = static_cast<int32_t>(count + __builtin_popcountll((word ^ last_signs) & last_mask));
     }
     finish(row, Simd::load_bytes(reinterpret_cast<const uint8_t*>(counts)), target);
-  }
-
-  /// Lane i of `count` is in how many bits the signs of a row and weight row o + i differ.
-  void finish(int64_t row, Int count, const Target& target) const {
-    const auto dot = Simd::dot_from_count(count, w_.inputs);
-    const auto addend = Simd::load_first(target.addend + row * target.addend_stride + target.o, target.count);
-    // Two roundings, as the specification has it.
-    const auto product = Simd::multiply(Simd::load_first(target.scale + target.o, target.count), dot);
-    Simd::store_first(target.y + row * w_.outputs + target.o, Simd::add(product, addend), target.count);
   }
 
   /// totals[r][i]: 64-bit partial counts of the bits in which signs r and weight row o + i differ.
