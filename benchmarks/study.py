@@ -14,7 +14,7 @@ import click
 
 from benchmarks.contenders import Contender
 from benchmarks.interleaved import Timing, measure, pinned
-from benchmarks.kernels.roofline import WEIGHT_BITS, Roofline, arithmetic, measure_roofline
+from benchmarks.kernels.roofline import WEIGHT_BITS, Roofline, arithmetics, measure_roofline
 from benchmarks.layers import Layer
 from edgenet.bench.machine import environment
 from edgenet.errors import EdgenetError
@@ -133,10 +133,10 @@ class Study:
         layer, bits = subject.layer, WEIGHT_BITS.get(contender.scheme)
         if self.roofline is None or layer is None or bits is None or contender.implementation == "edgenet-portable":
             return None
-        kind = arithmetic(subject.op, contender.scheme, contender.activations)
+        kinds = arithmetics(subject.op, contender.scheme, contender.activations)
         values = 1 / 8 if contender.source == "bits" else 4
         moved, held = layer.bytes_moved(bits, values), layer.bytes_held(bits, values)
-        limit = self.roofline.limit_us(layer.macs, moved, held, contender.isa, kind)
+        limit = self.roofline.limit_us(layer.macs, moved, held, contender.isa, kinds)
         return None if limit is None else limit / timing.median_us
 
     def _line(self, row: Row, disturbed: bool) -> str:

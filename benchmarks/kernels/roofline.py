@@ -5,8 +5,9 @@ bytes that it has to move (weights, input, output, each once; recurrent weights 
 of reading over and over a buffer as large as they are, or as the recurrent weights are. The peak of an arithmetic is
 what its inner loop alone reaches, operands in registers (`peaks.cpp`):
 
-- `sign table`, XNOR convolutions: one pshufb looks up the differing signs of 4 channels for 2 outputs a lane; with its
-  share of additions, 3 look-ups are 9 operations.
+- XNOR convolutions have the better of two: `sign table`, one pshufb looks up the differing signs of 4 channels for 2
+  outputs a lane, and with their share of additions 3 look-ups are 9 operations; `bit slices` (AVX-512), a lane is a
+  bit, sum and carry of three weights are loaded, and counts are added in planes of bits by ternary logic.
 - `popcount`, XNOR linear and recurrent layers: exclusive or, population count (by table where the set has none), and
   an addition.
 - `float table`, binary weights on float activations: one vpermps picks, for every lane, one of the signed sums of 4
@@ -19,6 +20,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +37,10 @@ class Roofline:
     peaks: dict[tuple[str, str], float]
     bandwidths: dict[int, float]
 
-    def peak(self, isa: str | None, arithmetic: str) -> float | None:
-        """Return an arithmetic's peak on an instruction set (its `-base` counts as the whole); on the best for None."""
+    def peak(self, isa: str | None, kinds: Sequence[str]) -> float | None:
+        """Return the highest peak of these arithmetics on an instruction set (without its `-base`); on any for None."""
         wanted = None if isa is None else isa.removesuffix("-base")
-        found = [peak for (name, kind), peak in self.peaks.items() if kind == arithmetic and wanted in (None, name)]
+        found = [peak for (name, kind), peak in self.peaks.items() if kind in kinds and wanted in (None, name)]
         return max(found, default=None)
 
     def bandwidth(self, size: float) -> float:
@@ -46,19 +48,19 @@ class Roofline:
         fitting = [held for held in self.bandwidths if held <= size]
         return self.bandwidths[max(fitting, default=min(self.bandwidths))]
 
-    def limit_us(self, macs: int, moved: float, held: float, isa: str | None, arithmetic: str) -> float | None:
+    def limit_us(self, macs: int, moved: float, held: float, isa: str | None, kinds: Sequence[str]) -> float | None:
         """Return the least microseconds for `macs` multiply-adds and `moved` bytes that are read from `held` bytes."""
-        peak = self.peak(isa, arithmetic)
+        peak = self.peak(isa, kinds)
         return None if peak is None else max(macs / peak, moved / self.bandwidth(held)) / 1e3
 
 
-def arithmetic(op: str, scheme: str, activations: str | None = None) -> str:
-    """Return the arithmetic of an operator."""
+def arithmetics(op: str, scheme: str, activations: str | None = None) -> tuple[str, ...]:
+    """Return what an operator may be computed by; its limit is that of the fastest."""
     if scheme == "xnor":
-        return "sign table" if op.startswith("conv") else "popcount"
+        return ("sign table", "bit slices") if op.startswith("conv") else ("popcount",)
     if scheme == "bwn":
-        return "int8" if activations else "float table"
-    return "int8" if scheme == "int8" else "fma"
+        return ("int8",) if activations else ("float table",)
+    return ("int8",) if scheme == "int8" else ("fma",)
 
 
 def measure_roofline() -> Roofline | None:

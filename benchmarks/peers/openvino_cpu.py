@@ -81,7 +81,8 @@ def binary_convolution(layer: Convolution) -> ov.Model:
     bits = random.integers(0, 2, layer.weight_shape, dtype=np.uint8)
     # The CPU plugin binarises to 0 and 1 alone, and u1 constants lie least significant bit first.
     packed = np.packbits(bits.ravel(), bitorder="little")
-    filters = ov.op.Constant(ov.Tensor(packed, ov.Shape(layer.weight_shape), ov.Type.u1))
+    # A tensor does not keep its array alive.
+    filters = ov.op.Constant(ov.Tensor(packed, ov.Shape(layer.weight_shape), ov.Type.u1), shared_memory=False)
     pads = [layer.padding] * 2
     dot = ops.binary_convolution(signs, filters, [layer.stride] * 2, pads, pads, [1, 1], "xnor-popcount", 0.0)
     scale = random.random((1, layer.outputs, 1, 1), np.float32)
