@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.exporter import formulas
+from tests import reference
 from tests.exporter.operators import binary, model, random_case, run
 from tests.exporter.test_functions import FEW, convolutions, linears, make_convolution
 from tests.reference import pack
@@ -35,7 +35,7 @@ def test_convolutions_are_exact_to_the_bit(level, case, name):
     stored = pack(signs) if name.startswith("Bwn") else weight
     inputs = {"x": x, "weight": stored, "scale": scale, "bias": bias}
     (found,) = run(model(name, inputs, {"y": 4}, attributes), inputs, level)
-    expected = formulas.int8_conv2d(x, weight, scale, bias, **geometry)
+    expected = reference.int8_conv2d(x, weight, scale, bias, **geometry)
     np.testing.assert_array_equal(found, np.maximum(expected, 0) if name.endswith("Relu") else expected, strict=True)
 
 
@@ -49,7 +49,7 @@ def test_a_linear_layer_is_exact_to_the_bit_at_ranks_one_to_four(level, case):
     scale, bias = generator.normal(size=(2, outputs)).astype(np.float32)
     inputs = {"x": x if x.ndim == 1 else spread(generator, x), "weight": weight, "scale": scale, "bias": bias}
     (found,) = run(model("Int8Linear", inputs, {"y": x.ndim}, {"weight_shape": [outputs, features]}), inputs, level)
-    np.testing.assert_array_equal(found, formulas.int8_linear(*inputs.values()), strict=True)
+    np.testing.assert_array_equal(found, reference.int8_linear(*inputs.values()), strict=True)
 
 
 def test_the_largest_sums_of_a_linear_layer_are_rounded_once_and_never_saturate():
@@ -61,7 +61,7 @@ def test_the_largest_sums_of_a_linear_layer_are_rounded_once_and_never_saturate(
     scale, bias = np.ones(2, np.float32), np.zeros(2, np.float32)
     inputs = {"x": x.astype(np.float32), "weight": weight, "scale": scale, "bias": bias}
     (found,) = run(model("Int8Linear", inputs, {"y": 2}, {"weight_shape": [2, features]}), inputs)
-    np.testing.assert_array_equal(found, formulas.int8_linear(*inputs.values()), strict=True)
+    np.testing.assert_array_equal(found, reference.int8_linear(*inputs.values()), strict=True)
     assert np.abs(found).min() > 1e7
 
 
@@ -76,7 +76,7 @@ def test_the_largest_sums_of_a_convolution_are_exact():
     geometry = {"strides": [1, 1], "pads": [0, 0, 0, 0], "dilations": [1, 1], "group": 1}
     inputs = {"x": x, "weight": weight, "scale": scale, "bias": bias}
     made = model("Int8Conv2d", inputs, {"y": 4}, {"weight_shape": list(weight.shape), **geometry})
-    expected = formulas.int8_conv2d(x, weight, scale, bias, **geometry)
+    expected = reference.int8_conv2d(x, weight, scale, bias, **geometry)
     np.testing.assert_array_equal(run(made, inputs)[0], expected, strict=True)
 
 

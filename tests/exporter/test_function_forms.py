@@ -9,14 +9,9 @@ from edgenet.exporter.functions import XNOR_CONVOLUTIONS, ConvolutionForm
 from tests import reference
 from tests.exporter.operators import binary, model, random_case, run
 from tests.exporter.test_functions import FEW, SEEDS, convolutions, make_convolution
-from tests.reference import pack
+from tests.reference import pack, pack_signs
 
 LEVELS = ["disable_all", "all"]
-
-
-def pack_channels(positive):
-    """bool [N, C, H, W] -> uint8 [N, ceil(C/8), H, W]."""
-    return np.packbits(positive, axis=1, bitorder="little")
 
 
 def fill_spare_bits(generator, signs, channels):
@@ -32,16 +27,11 @@ def by_channel(values):
     return values[:, None, None]
 
 
-def prelu(v, slope):
-    with np.errstate(invalid="ignore", over="ignore"):
-        return np.where(v >= 0, v, by_channel(slope) * v)
-
-
 def make_form(form, case):
     x, threshold, weight, scale, bias, attributes, geometry = make_convolution(case, special=True)
     generator, values = random_case(case["seed"] ^ 1)
-    signs = pack_channels(x >= by_channel(threshold))
-    v = reference.xnor_conv2d(x, threshold, weight, scale, bias, **geometry)
+    signs = pack_signs(x >= by_channel(threshold))
+    shape = reference.xnor_conv2d(x, threshold, weight, scale, bias, **geometry).shape
     operands = {
         "x": x,
         "threshold": threshold,
@@ -49,16 +39,12 @@ def make_form(form, case):
         "weight": pack(weight),
         "scale": scale,
         "bias": bias,
-        "residual": values(*v.shape),
+        "residual": values(*shape),
         "slope": values(len(scale)),
         "next_threshold": values(len(scale)),
     }
-    if form.add:
-        v = v + operands["residual"]
-    if form.prelu:
-        v = prelu(v, operands["slope"])
-    expected = pack_channels(v >= by_channel(operands["next_threshold"])) if form.to_signs else v
-    return {name: operands[name] for name in form.inputs}, attributes, expected
+    inputs = {name: operands[name] for name in form.inputs}
+    return inputs, attributes, reference.xnor_conv2d_form(**(inputs | {"weight": weight}), **geometry)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -114,9 +100,9 @@ def test_pooled_signs_are_the_signs_of_the_pooled_values(level, case):
     generator = np.random.default_rng(case["seed"])
     x = generator.normal(size=case["shape"])
     attributes = {name: case[name] for name in ("kernel_shape", "strides", "pads")}
-    inputs = {"signs": pack_channels(x >= 0)}
+    inputs = {"signs": pack_signs(x >= 0)}
     (found,) = run(model("SignMaxPool2d", inputs, {"y": 4}, attributes), inputs, level)
-    np.testing.assert_array_equal(found, pack_channels(max_pool(x, **attributes) >= 0), strict=True)
+    np.testing.assert_array_equal(found, pack_signs(max_pool(x, **attributes) >= 0), strict=True)
 
 
 def test_spare_bits_of_pooled_signs_are_as_they_were():
@@ -133,8 +119,8 @@ def test_no_channel_is_left_out_of_a_wide_image():
     limits, next_limits = np.zeros(130, np.float32), generator.normal(size=70).astype(np.float32)
     geometry = {"strides": [1, 1], "pads": [0, 0, 0, 0], "dilations": [1, 1], "group": 1}
     scale, bias = generator.normal(size=(2, 70)).astype(np.float32)
-    inputs = {"signs": pack_channels(x >= 0), "weight": pack(weight), "scale": scale, "bias": bias}
+    inputs = {"signs": pack_signs(x >= 0), "weight": pack(weight), "scale": scale, "bias": bias}
     inputs["next_threshold"] = next_limits
     made = model("XnorConv2dFromSignsToSigns", inputs, {"y": 4}, {"weight_shape": [70, 130, 1, 1], **geometry})
     expected = reference.xnor_conv2d(x, limits, weight, scale, bias, **geometry) >= by_channel(next_limits)
-    np.testing.assert_array_equal(run(made, inputs)[0], pack_channels(expected), strict=True)
+    np.testing.assert_array_equal(run(made, inputs)[0], pack_signs(expected), strict=True)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.exporter import formulas
+from tests import reference
 from tests.exporter.operators import binary, model, random_case, run
 from tests.exporter.test_functions import FEW, recurrences
 from tests.reference import pack
@@ -36,7 +36,7 @@ def make(kind, scheme, case, special):
 def test_xnor_is_exact_to_the_bit_and_hands_a_nan_on(level, kind, case, special):
     inputs, weight, outputs, attributes = make(kind, "Xnor", case, special)
     found = run(model(f"Xnor{kind}", inputs, outputs, attributes), inputs, level)
-    plain = getattr(formulas, f"xnor_{kind.lower()}")
+    plain = getattr(reference, f"xnor_{kind.lower()}")
     for one, expected in zip(found, plain(**(inputs | {"weight": weight})), strict=True):
         np.testing.assert_array_equal(one, expected, strict=True)
 
@@ -48,7 +48,7 @@ def test_xnor_is_exact_to_the_bit_and_hands_a_nan_on(level, kind, case, special)
 def test_binary_weights_are_within_rounding_of_one_step_from_equal_states(level, kind, case):
     inputs, weight, outputs, attributes = make(kind, "Bwn", case | {"steps": 1}, special=False)
     found = run(model(f"Bwn{kind}", inputs, outputs, attributes), inputs, level)
-    plain = getattr(formulas, f"bwn_{kind.lower()}")
+    plain = getattr(reference, f"bwn_{kind.lower()}")
     magnitude = 1 + np.abs(inputs["scale"]).max() * np.abs(inputs["initial"]).sum()
     for one, expected in zip(found, plain(**(inputs | {"weight": weight})), strict=True):
         np.testing.assert_allclose(one, expected, rtol=1e-5, atol=1e-5 * magnitude)

@@ -9,7 +9,6 @@ from torch.nn.utils.rnn import pack_sequence
 from edgenet.errors import EdgenetError
 from edgenet.nn import BinaryGRU, BinaryLSTM, BinaryRNN, calibrate
 from tests import reference
-from tests.exporter import formulas
 
 SCHEMES = ("bwn", "xnor")
 KINDS = (BinaryRNN, BinaryLSTM, BinaryGRU)
@@ -17,10 +16,10 @@ FLOAT = {BinaryRNN: nn.RNN, BinaryLSTM: nn.LSTM, BinaryGRU: nn.GRU}
 FORMULAS = {
     (BinaryRNN, "xnor"): reference.xnor_recurrence,
     (BinaryRNN, "bwn"): reference.bwn_recurrence,
-    (BinaryLSTM, "xnor"): formulas.xnor_lstm,
-    (BinaryLSTM, "bwn"): formulas.bwn_lstm,
-    (BinaryGRU, "xnor"): formulas.xnor_gru,
-    (BinaryGRU, "bwn"): formulas.bwn_gru,
+    (BinaryLSTM, "xnor"): reference.xnor_lstm,
+    (BinaryLSTM, "bwn"): reference.bwn_lstm,
+    (BinaryGRU, "xnor"): reference.xnor_gru,
+    (BinaryGRU, "bwn"): reference.bwn_gru,
 }
 
 of_every_kind = pytest.mark.parametrize("kind", KINDS)
