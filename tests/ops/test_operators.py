@@ -183,6 +183,20 @@ def test_an_8_bit_linear_layer_is_exact_for_any_rank(isa, v, lead, inputs, outpu
     np.testing.assert_array_equal(y, reference.int8_linear(**operands), strict=True)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("operator", "inputs"), [("Int8Linear", 133144), ("Int8Conv2d", 1040), ("BwnConv2dInt8", 132104)]
+)
+def test_the_largest_sums_of_8_bit_activations_do_not_overflow(isa, operator, inputs, sign):
+    most = 1 if operator.startswith("Bwn") else 127
+    ones, shape = np.ones(2, np.float32), (1, 1) if "Conv" in operator else ()
+    operands = {"x": np.ones((1, inputs, *shape), np.float32), "weight": np.full((2, inputs, *shape), sign * most)}
+    conv = {"pads": (0, 0, 0, 0), "strides": (1, 1), "dilations": (1, 1), "group": 1} if shape else {}
+    (y,) = models.call(operator, operands | {"scale": ones, "bias": 0 * ones}, **conv).run()
+    expected = np.float32(1) / np.float32(127) * np.float32(sign * 127 * most * inputs)
+    np.testing.assert_array_equal(y.ravel(), [expected, expected])
+
+
 GATES = {"Recurrence": 1, "Gru": 3, "Lstm": 4}
 
 
