@@ -10,7 +10,7 @@ std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights) {
 }
 
 std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnLinear<Simd>>(weights);
+  return std::make_unique<x86::BwnLinear<x86::LookupRows<Simd>>>(weights);
 }
 
 }  // namespace edgenet::avx512

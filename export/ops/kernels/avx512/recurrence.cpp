@@ -11,7 +11,7 @@ std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weig
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnRecurrence<Simd>>(weights);
+  return std::make_unique<x86::BwnRecurrence<Simd, x86::LookupRows<Simd>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
@@ -19,7 +19,7 @@ std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnLstm<Simd, x86::LookupStep<Simd>>>(weights);
+  return std::make_unique<x86::BwnLstm<Simd, x86::LookupStep<x86::LookupRows<Simd>>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
@@ -27,7 +27,7 @@ std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnGru<Simd, x86::LookupStep<Simd>>>(weights);
+  return std::make_unique<x86::BwnGru<Simd, x86::LookupStep<x86::LookupRows<Simd>>>>(weights);
 }
 
 }  // namespace edgenet::avx512

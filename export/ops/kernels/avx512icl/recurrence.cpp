@@ -1,6 +1,7 @@
 #include "kernels/x86/recurrence.h"
 
 #include "kernels/avx512icl/avx512icl.h"
+#include "kernels/avx512icl/byte_tables.h"
 #include "kernels/avx512icl/columns.h"
 #include "kernels/avx512icl/simd.h"
 #include "kernels/x86/gates.h"
@@ -17,6 +18,18 @@ std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
 
 std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
   return std::make_unique<x86::XnorGru<Simd, XnorColumnStep>>(weights);
+}
+
+std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
+  return std::make_unique<x86::BwnRecurrence<Simd, ByteTableRows>>(weights);
+}
+
+std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
+  return std::make_unique<x86::BwnLstm<Simd, x86::LookupStep<ByteTableRows>>>(weights);
+}
+
+std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) {
+  return std::make_unique<x86::BwnGru<Simd, x86::LookupStep<ByteTableRows>>>(weights);
 }
 
 }  // namespace edgenet::avx512icl

@@ -48,25 +48,25 @@ class XnorLinear final : public LinearKernel {
   XnorRows<Simd> rows_;
 };
 
-template <class Simd>
+template <class Rows>
 class BwnLinear final : public LinearKernel {
  public:
   explicit BwnLinear(const LinearWeights& weights)
       : outputs_(weights.outputs), inputs_(weights.inputs), rows_(weights) {}
 
   size_t scratch_bytes(int64_t rows) const override {
-    return static_cast<size_t>(smaller(rows, Simd::kPositions) * rows_.table_floats()) * sizeof(float);
+    return static_cast<size_t>(smaller(rows, Rows::kRows) * rows_.table_bytes());
   }
 
   /// A few rows at a time, so that tables take no more than that.
   void run(int64_t rows, const LinearOperands& operands, const Executor& executor) const override {
-    auto* tables = static_cast<float*>(operands.scratch);
-    for (int64_t first = 0; first < rows; first += Simd::kPositions) {
-      const int count = static_cast<int>(smaller(Simd::kPositions, rows - first));
-      for (int row = 0; row < count; ++row) {
-        rows_.make_tables(operands.x + (first + row) * inputs_, tables + row * rows_.table_floats());
+    auto* tables = static_cast<uint8_t*>(operands.scratch);
+    for (int64_t first = 0; first < rows; first += Rows::kRows) {
+      const int64_t count = smaller(Rows::kRows, rows - first);
+      for (int64_t row = 0; row < count; ++row) {
+        rows_.make_tables(operands.x + (first + row) * inputs_, tables + row * rows_.table_bytes());
       }
-      const int64_t block_products = LookupWeights<Simd>::kBlock * inputs_ * count;
+      const int64_t block_products = Rows::kBlock * inputs_ * count;
       parallel_work(executor, rows_.blocks(), block_products, kLookupTaskProducts, 1, [&](int64_t begin, int64_t end) {
         rows_.run(count, tables, begin, end, operands.scale, operands.bias, 0, operands.y + first * outputs_);
       });
@@ -75,7 +75,7 @@ class BwnLinear final : public LinearKernel {
 
  private:
   int64_t outputs_, inputs_;
-  LookupRows<Simd> rows_;
+  Rows rows_;
 };
 
 }  // namespace

@@ -13,6 +13,9 @@ class LookupRows {
   using Weights = LookupWeights<Simd>;
 
  public:
+  static constexpr int64_t kRows = Simd::kPositions;  ///< whose tables stand side by side
+  static constexpr int64_t kBlock = Weights::kBlock;  ///< outputs of a block
+
   explicit LookupRows(const LinearWeights& weights)
       : outputs_(weights.outputs),
         inputs_(weights.inputs),
@@ -23,9 +26,10 @@ class LookupRows {
         }) {}
 
   int64_t blocks() const { return weights_.blocks(); }
-  int64_t table_floats() const { return fields() * Weights::kEntries; }
+  int64_t table_bytes() const { return table_floats() * static_cast<int64_t>(sizeof(float)); }
 
-  void make_tables(const float* x, float* tables) const {
+  void make_tables(const float* x, uint8_t* memory) const {
+    auto* tables = reinterpret_cast<float*>(memory);
     const int64_t full = inputs_ / Simd::kGroup;
     for (int64_t field = 0; field < full; ++field) {
       float group[Simd::kGroup];
@@ -38,13 +42,15 @@ class LookupRows {
     Simd::store(tables + full * Weights::kEntries, Simd::make_table(group));
   }
 
-  /// y[r, o] = scale[o] * sum + addend[r, o] for r in [0, rows), rows at most kPositions, and blocks of outputs
-  /// [begin, end). Tables of row r start at tables + r * table_floats(); rows of y have stride `outputs`, those of
+  /// y[r, o] = scale[o] * sum + addend[r, o] for r in [0, rows), rows at most kRows, and blocks of outputs
+  /// [begin, end). Tables of row r start at tables + r * table_bytes(); rows of y have stride `outputs`, those of
   /// addend `addend_stride`, which is 0 for a bias.
-  void run(int rows, const float* tables, int64_t begin, int64_t end, const float* scale, const float* addend,
+  void run(int64_t rows, const uint8_t* tables, int64_t begin, int64_t end, const float* scale, const float* addend,
            int64_t addend_stride, float* y) const {
     const float* row_tables[Simd::kPositions];
-    for (int r = 0; r < rows; ++r) row_tables[r] = tables + r * table_floats();
+    for (int64_t r = 0; r < rows; ++r) {
+      row_tables[r] = reinterpret_cast<const float*>(tables) + r * table_floats();
+    }
     const typename Weights::Tables all{row_tables, 0};
     const typename Weights::Range range{0, 1, 0, fields()};
     for (int64_t block = begin; block < end;) {
@@ -53,11 +59,11 @@ class LookupRows {
       if (pair) {
         weights_.add_pair(0, block, range, all, sums);
       } else {
-        weights_.add(0, block, range, rows, all, sums);
+        weights_.add(0, block, range, static_cast<int>(rows), all, sums);
       }
       const int64_t first = block * Weights::kBlock;
       const int64_t count = pair ? 2 * Weights::kBlock : weights_.block_outputs(block);
-      for (int r = 0; r < rows; ++r) {
+      for (int64_t r = 0; r < rows; ++r) {
         finish(sums + r * Weights::kBlock, first, count, scale, addend + r * addend_stride, y + r * outputs_);
       }
       block += pair ? 2 : 1;
@@ -76,6 +82,7 @@ class LookupRows {
     }
   }
 
+  int64_t table_floats() const { return fields() * Weights::kEntries; }
   int64_t fields() const { return (inputs_ + Simd::kGroup - 1) / Simd::kGroup; }
 
   int64_t outputs_, inputs_;

@@ -65,37 +65,36 @@ class XnorRecurrence final : public RecurrenceKernel {
   Step step_;
 };
 
-template <class Simd>
+template <class Simd, class Rows>
 class BwnRecurrence final : public RecurrenceKernel {
  public:
   explicit BwnRecurrence(const LinearWeights& weights) : size_(weights.outputs), rows_(weights) {}
 
   size_t scratch_bytes(int64_t batch) const override {
-    return static_cast<size_t>(batch * (activation_floats() + rows_.table_floats())) * sizeof(float);
+    return static_cast<size_t>(batch * (activation_bytes() + rows_.table_bytes()));
   }
 
   void run(int64_t steps, int64_t batch, const RecurrenceOperands& operands, const Executor& executor) const override {
-    auto* activations = static_cast<float*>(operands.scratch);
-    float* all_tables = activations + batch * activation_floats();
-    for_each_step(steps, batch, size_, Simd::kPositions, kLookupTaskProducts, operands, executor,
+    auto* activations = static_cast<uint8_t*>(operands.scratch);
+    uint8_t* all_tables = activations + batch * activation_bytes();
+    for_each_step(steps, batch, size_, Rows::kRows, kLookupTaskProducts, operands, executor,
                   [&](int64_t first, int64_t rows, const RecurrenceStep& step) {
-                    float* tables = all_tables + first * rows_.table_floats();
+                    uint8_t* tables = all_tables + first * rows_.table_bytes();
                     for (int64_t row = 0; row < rows; ++row) {
-                      float* activation = activations + (first + row) * activation_floats();
+                      auto* activation = reinterpret_cast<float*>(activations + (first + row) * activation_bytes());
                       activate(step.previous + row * size_, activation);
-                      rows_.make_tables(activation, tables + row * rows_.table_floats());
+                      rows_.make_tables(activation, tables + row * rows_.table_bytes());
                     }
                     const auto multiply = [&](int64_t begin, int64_t end) {
-                      rows_.run(static_cast<int>(rows), tables, begin, end, operands.scale, step.u, size_, step.p);
+                      rows_.run(rows, tables, begin, end, operands.scale, step.u, size_, step.p);
                     };
                     if (batch > 1) return multiply(0, rows_.blocks());
-                    const int64_t block_products = LookupWeights<Simd>::kBlock * size_;
-                    parallel_work(executor, rows_.blocks(), block_products, kLookupTaskProducts, 1, multiply);
+                    parallel_work(executor, rows_.blocks(), Rows::kBlock * size_, kLookupTaskProducts, 1, multiply);
                   });
   }
 
  private:
-  int64_t activation_floats() const { return round_up(size_, 16); }
+  int64_t activation_bytes() const { return round_up(size_, 16) * static_cast<int64_t>(sizeof(float)); }
 
   void activate(const float* p, float* activation) const {
     for (int64_t i = 0; i < size_; i += Simd::kLanes) {
@@ -105,7 +104,7 @@ class BwnRecurrence final : public RecurrenceKernel {
   }
 
   int64_t size_;
-  LookupRows<Simd> rows_;
+  Rows rows_;
 };
 
 }  // namespace

@@ -33,31 +33,28 @@ class XnorStep {
   XnorRows<Simd> rows_;
 };
 
-/// The same with float activations.
-template <class Simd>
+/// The same with float activations, whose tables `Rows` makes.
+template <class Rows>
 class LookupStep {
  public:
-  static constexpr int64_t kGroup = Simd::kPositions;
+  static constexpr int64_t kGroup = Rows::kRows;
   static constexpr int64_t kTaskProducts = kLookupTaskProducts;
-  static constexpr int64_t kPiece = LookupWeights<Simd>::kBlock;
+  static constexpr int64_t kPiece = Rows::kBlock;
 
   explicit LookupStep(const LinearWeights& weights) : rows_(weights) {}
 
   int64_t pieces() const { return rows_.blocks(); }
   int64_t sequence_bytes() const { return 0; }
   const uint8_t* begin_sequence(int64_t, uint8_t*) const { return nullptr; }
-  int64_t row_bytes() const { return rows_.table_floats() * static_cast<int64_t>(sizeof(float)); }
-  void prepare(const float* x, const float*, uint8_t* memory) const {
-    rows_.make_tables(x, reinterpret_cast<float*>(memory));
-  }
+  int64_t row_bytes() const { return rows_.table_bytes(); }
+  void prepare(const float* x, const float*, uint8_t* memory) const { rows_.make_tables(x, memory); }
   void run(const uint8_t* /*sequence*/, int64_t rows, const uint8_t* memory, int64_t begin, int64_t end,
            const float* scale, const float* addend, int64_t addend_stride, float* y) const {
-    rows_.run(static_cast<int>(rows), reinterpret_cast<const float*>(memory), begin, end, scale, addend, addend_stride,
-              y);
+    rows_.run(rows, memory, begin, end, scale, addend, addend_stride, y);
   }
 
  private:
-  LookupRows<Simd> rows_;
+  Rows rows_;
 };
 
 }  // namespace
