@@ -10,7 +10,7 @@ from edgenet.errors import EdgenetError
 if TYPE_CHECKING:
     from torch import nn
 
-NETWORKS = ("resnet18", "vgg16", "resnet50")
+NETWORKS = ("resnet18", "resnet50", "vgg16")
 SIZE, CLASSES = 224, 1000
 _LEAD = 10.0
 

@@ -23,7 +23,10 @@ from edgenet.runtime import library
 
 ISAS = ("scalar", "avx2-base", "avx2", "avx512-base", "avx512")
 _SECONDS, _QUICK_SECONDS = 4.0, 1.0
-_QUICK_TOTAL_SECONDS = 210.0
+_QUICK_TOTAL_SECONDS = 200.0
+NETWORK_WEIGHT = 4
+# Exporting, quantising and loading one takes about as long.
+_NETWORK_PREPARATION_SECONDS = 30.0
 _PATIENCE = 3.0
 Row = dict[str, Any]
 
@@ -37,21 +40,29 @@ class Subject:
     layer: Layer | None = None
     """None for a network, which has no one limit."""
 
+    @property
+    def weight(self) -> int:
+        """How much time it gets, an operator being 1: a run of a network may take a second."""
+        return 1 if self.layer else NETWORK_WEIGHT
+
 
 class Clock:
-    """Deals out time: so much a subject, and with `--quick` never more than there is in all."""
+    """Deals out time: so much a subject, and with `--quick` never more than there is in all.
 
-    def __init__(self, subjects: int, quick: bool, started: float | None = None) -> None:
-        self._left = subjects
+    `weight` is the sum of the weights of all subjects.
+    """
+
+    def __init__(self, weight: int, quick: bool, started: float | None = None) -> None:
+        self._left = weight
         self._seconds = _QUICK_SECONDS if quick else _SECONDS
         self._end = (started or time.monotonic()) + _QUICK_TOTAL_SECONDS if quick else math.inf
 
-    def deal(self) -> tuple[float, float]:
+    def deal(self, weight: int) -> tuple[float, float]:
         """Return the seconds that the next subject is to take and those it may take."""
-        share = self.remaining / max(self._left, 1)
-        self._left -= 1
-        limit = min(_PATIENCE * self._seconds, share)
-        return min(self._seconds, limit), limit
+        share = weight * self.remaining / max(self._left, weight)
+        self._left -= weight
+        limit = min(_PATIENCE * weight * self._seconds, share)
+        return min(weight * self._seconds, limit), limit
 
     @property
     def remaining(self) -> float:
@@ -80,7 +91,7 @@ class Study:
 
     def out_of_time(self, subject: Subject) -> bool:
         """Whether `--quick` has no time left, which is noted."""
-        if self.clock.remaining:
+        if self.clock.remaining > (0 if subject.layer else _NETWORK_PREPARATION_SECONDS):
             return False
         self.left_out(f"{subject.op} {subject.shape}: no time left with --quick")
         return True
@@ -100,7 +111,7 @@ class Study:
         calls = {number: contender.call for number, contender in enumerate(contenders)}
         timings = {
             number: timing.per_layer(contenders[number].layers)
-            for number, timing in measure(calls, self.cores, *self.clock.deal()).items()
+            for number, timing in measure(calls, self.cores, *self.clock.deal(subject.weight)).items()
         }
         for number, contender in enumerate(contenders):
             row = self._row(subject, contender, timings[number])
@@ -181,14 +192,14 @@ def _ratio(ratio: dict[str, float] | None) -> str:
 
 
 @contextmanager
-def begin(peers: Sequence[str], subjects: int, quick: bool, started: float) -> Iterator[Study]:
+def begin(peers: Sequence[str], weight: int, quick: bool, started: float) -> Iterator[Study]:
     """Pin this process, measure the limits, print the head, and print the foot at the end."""
     reason = library.why_portable()
     if reason:
         raise click.ClickException(reason)
     stamp = environment(1)
     with pinned() as cores:
-        study = Study(peers, Clock(subjects, quick, started), cores, measure_roofline(), stamp)
+        study = Study(peers, Clock(weight, quick, started), cores, measure_roofline(), stamp)
         study.head()
         yield study
         study.foot()

@@ -19,7 +19,7 @@ from benchmarks.contenders import Contender, instruction_set, own, portable, run
 from benchmarks.layers import Layer, select
 from benchmarks.networks import FULL, NETWORKS, SIZE, Variant, export_network
 from benchmarks.peers.peer import CannotBuildError, Make, Network, Peer
-from benchmarks.study import ISAS, Study, Subject, begin, chosen_isas
+from benchmarks.study import ISAS, NETWORK_WEIGHT, Study, Subject, begin, chosen_isas
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession
 
@@ -56,7 +56,7 @@ def main(isa: str | None, json_file: Path | None, quick: bool, only: str | None)
         raise click.ClickException(f"no shape is named like {only!r}; there are {', '.join(names)}")
     peers, missing = _installed()
     names = [name for peer in peers for name in peer.names]
-    with begin(names, len(layers) + len(networks), quick, started) as study:
+    with begin(names, len(layers) + NETWORK_WEIGHT * len(networks), quick, started) as study:
         for note in missing:
             study.left_out(note)
         (chosen,) = chosen_isas(isa, widest_only=True)

@@ -75,9 +75,10 @@ def test_every_arithmetic_has_a_measured_peak() -> None:
 def test_quick_time_is_shared_among_what_is_left_and_ends() -> None:
     clock = Clock(2, quick=True, started=time.monotonic() - 1e6)
     assert clock.remaining == 0
-    assert clock.deal() == (0, 0)
-    seconds, limit = Clock(1000, quick=True).deal()
+    assert clock.deal(1) == (0, 0)
+    seconds, limit = Clock(1000, quick=True).deal(1)
     assert 0 < seconds == limit < 1
+    assert Clock(1000, quick=True).deal(4)[1] == pytest.approx(4 * limit, rel=0.01)
 
 
 def test_a_cliff_is_a_size_that_is_dearer_than_the_next_smaller_one() -> None:
