@@ -59,9 +59,7 @@ struct Isa {
   template <class S>
   static void convolve(const x86::SliceUnit& unit, const x86::UnitOutputs& outputs, int64_t position, int64_t channel,
                        int64_t channels) {
-    x86::Slice<S> slice(unit, position, channels);
-    slice.count(channel);
-    slice.finish(outputs, channel);
+    x86::Slice<S>(unit, position, channels).convolve(outputs, channel);
   }
 
   template <class Block>

@@ -50,9 +50,11 @@ struct Floats256 {
   using Signs = __m256i;
   static constexpr int64_t kCount = 8;
 
-  static Vector dot(const uint16_t* counts, const float* valid) {
+  static Vector widen(const uint16_t* counts) {
     const __m128i shorts = _mm_loadu_si128(reinterpret_cast<const __m128i*>(counts));
-    const __m256 count = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(shorts));
+    return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(shorts));
+  }
+  static Vector dot(Vector count, const float* valid) {
     return _mm256_fnmadd_ps(_mm256_set1_ps(2), count, _mm256_loadu_ps(valid));  // exact
   }
   static Vector scaled(float scale, Vector dot, float bias) {

@@ -52,9 +52,11 @@ struct Floats512 {
   using Signs = __m512i;
   static constexpr int64_t kCount = 16;
 
-  static Vector dot(const uint16_t* counts, const float* valid) {
+  static Vector widen(const uint16_t* counts) {
     const __m256i shorts = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(counts));
-    const __m512 count = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(shorts));
+    return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(shorts));
+  }
+  static Vector dot(Vector count, const float* valid) {
     return _mm512_fnmadd_ps(_mm512_set1_ps(2), count, _mm512_loadu_ps(valid));  // exact
   }
   static Vector scaled(float scale, Vector dot, float bias) {

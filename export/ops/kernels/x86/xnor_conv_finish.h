@@ -28,9 +28,9 @@ struct CountedBlock {
 
 template <class Floats>
 EDGENET_INLINE typename Floats::Vector finished(const UnitOutputs& unit, int64_t channel, int64_t position,
-                                                int64_t left, const uint16_t* counts) {
-  typename Floats::Vector v =
-      Floats::scaled(unit.scale[channel], Floats::dot(counts, unit.valid + position), unit.bias[channel]);
+                                                int64_t left, typename Floats::Vector count) {
+  const typename Floats::Vector dot = Floats::dot(count, unit.valid + position);
+  typename Floats::Vector v = Floats::scaled(unit.scale[channel], dot, unit.bias[channel]);
   if (unit.form.add) v = Floats::add(v, Floats::load(unit.residual + channel * unit.outputs + position, left));
   if (unit.form.prelu) v = Floats::prelu(v, unit.slope[channel]);
   return v;
@@ -43,8 +43,8 @@ EDGENET_NOINLINE void finish_floats(const UnitOutputs& unit, const CountedBlock&
     float* y = unit.y + channel * unit.outputs + block.position;
     for (int64_t i = 0; i < block.lanes; i += Floats::kCount) {
       const int64_t left = block.lanes - i;
-      Floats::store(y + i, finished<Floats>(unit, channel, block.position + i, left, block.counts + c * block.step + i),
-                    left);
+      const typename Floats::Vector count = Floats::widen(block.counts + c * block.step + i);
+      Floats::store(y + i, finished<Floats>(unit, channel, block.position + i, left, count), left);
     }
   }
 }
@@ -58,7 +58,8 @@ EDGENET_NOINLINE void finish_signs(const UnitOutputs& unit, const CountedBlock& 
       typename Floats::Signs signs = Floats::no_signs();
       for (int64_t c = first; c < smaller(first + 8, block.channels); ++c) {
         const int64_t channel = block.channel + c;
-        const auto v = finished<Floats>(unit, channel, block.position + i, left, block.counts + c * block.step + i);
+        const typename Floats::Vector count = Floats::widen(block.counts + c * block.step + i);
+        const typename Floats::Vector v = finished<Floats>(unit, channel, block.position + i, left, count);
         signs = Floats::add_sign(signs, v, unit.next_threshold[channel], 1 << (c - first));
       }
       Floats::store_signs(to + i, signs, left);

@@ -131,8 +131,8 @@ class Slice {
         channels_(channels),
         memory_((kTableBytes + kMostSliceTaps * S::kBytes + (channels + 1) * unit.planes * S::kBytes) / 4) {}
 
-  /// Counts for channels from `channel` on.
-  void count(int64_t channel) {
+  /// Convolves for channels from `channel` on.
+  void convolve(const UnitOutputs& outputs, int64_t channel) {
     start();
     for (int64_t tap = 0; tap < unit_.taps; ++tap) {
       const int64_t bits = unit_.tap_bits[tap];
@@ -141,16 +141,23 @@ class Slice {
     const int64_t groups = unit_.groups();
     for (int64_t group = 0; group < groups; group += kChunkGroups) {
       const int64_t chunk = smaller(kChunkGroups, groups - group);
-      for (int64_t g = 0; g < chunk; ++g) find_tables(group + g, tables() + g * kGroupBytes);
+      find_tables(group, chunk);
       for (int64_t c = 0; c < channels_; ++c) {
         alignas(64) uint8_t choices[kChunkGroups];
         choose(channel + c, group, chunk, choices);
         add_groups(choices, chunk, group == 0 ? planes(-1) : planes(c), planes(c));
+        // At once, so that stores to memory go on beside the next channel's counting.
+        if (group + chunk == groups && !outputs.form.to_signs) finish_floats(outputs, channel + c, c);
       }
     }
+    if (outputs.form.to_signs) finish_signs(outputs, channel);
   }
 
-  void finish(const UnitOutputs& outputs, int64_t channel) const {
+ private:
+  static constexpr int64_t kGroupBytes = 2 * kGroupTables * S::kBytes;
+  static constexpr int64_t kTableBytes = kChunkGroups * kGroupBytes;
+
+  void finish_signs(const UnitOutputs& outputs, int64_t channel) const {
     const int64_t lanes = smaller(kLanes, outputs.outputs - position_);
     for (int64_t first = 0; first < channels_; first += 8) {
       const int64_t count = smaller(8, channels_ - first);
@@ -159,14 +166,36 @@ class Slice {
       } else {
         alignas(64) uint16_t counts[8][kLanes];
         for (int64_t c = 0; c < count; ++c) store_counts(first + c, counts[c]);
-        x86::finish<Floats512>(outputs, {channel + first, count, position_, lanes, counts[0], kLanes});
+        x86::finish_signs<Floats512>(outputs, {channel + first, count, position_, lanes, counts[0], kLanes});
       }
     }
   }
 
- private:
-  static constexpr int64_t kGroupBytes = 2 * kGroupTables * S::kBytes;
-  static constexpr int64_t kTableBytes = kChunkGroups * kGroupBytes;
+  EDGENET_NOINLINE void finish_floats(const UnitOutputs& outputs, int64_t channel, int64_t c) const {
+    const int64_t lanes = smaller(kLanes, outputs.outputs - position_);
+    float* y = outputs.y + channel * outputs.outputs + position_;
+    for (int64_t i = 0; i < lanes; i += 64) {
+      const CountBytes bytes = count_bytes(c, i);
+      const auto put = [&](auto quarter, int64_t left) EDGENET_LAMBDA {
+        __m512i count = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(bytes.low, quarter));
+        if (unit_.planes > 8) {
+          const __m512i high = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(bytes.high, quarter));
+          count = _mm512_or_si512(count, _mm512_slli_epi32(high, 8));
+        }
+        const int64_t at = i + 16 * quarter;
+        Floats512::store(y + at, finished<Floats512>(outputs, channel, position_ + at, left, _mm512_cvtepi32_ps(count)),
+                         left);
+      };
+      if (lanes - i >= 64) {
+        unroll<4>([&](auto quarter) EDGENET_LAMBDA { put(quarter, Floats512::kCount); });
+      } else {
+        unroll<4>([&](auto quarter) EDGENET_LAMBDA {
+          const int64_t left = lanes - i - 16 * quarter;
+          if (left > 0) put(quarter, left);
+        });
+      }
+    }
+  }
 
   uint8_t* bytes() { return reinterpret_cast<uint8_t*>(memory_.data()); }
   uint8_t* tables() { return bytes(); }
@@ -192,26 +221,31 @@ class Slice {
     }
   }
 
-  EDGENET_NOINLINE void find_tables(int64_t group, uint8_t* to) {
-    Vector differs[kGroup][2];  // from a weight of -1 and of +1
-    for (int i = 0; i < kGroup; ++i) {
-      const int64_t input = group * kGroup + i;
-      differs[i][0] = differs[i][1] = S::zero();
-      if (input >= unit_.inputs) continue;
-      const int64_t bits = unit_.tap_bits[input % unit_.taps];
-      if (bits < 0) continue;
-      const Vector signs = S::load_bits(unit_.rows + input / unit_.taps * unit_.row_words, bits + position_);
-      const Vector in = S::load(inside(input % unit_.taps));
-      differs[i][0] = S::without(in, ~signs);
-      differs[i][1] = S::without(in, signs);
+  EDGENET_NOINLINE void find_tables(int64_t group, int64_t groups) {
+    const uint64_t* row = unit_.rows + group * kGroup / unit_.taps * unit_.row_words;
+    int64_t tap = group * kGroup % unit_.taps;
+    int64_t left = unit_.inputs - group * kGroup;
+    for (uint8_t* to = tables(); groups > 0; --groups, to += kGroupBytes) {
+      Vector differs[kGroup][2];  // from a weight of -1 and of +1
+      unroll<kGroup>([&](auto i) EDGENET_LAMBDA {
+        const Vector in = left > 0 ? S::load(inside(tap)) : S::zero();
+        const Vector signs = left > 0 ? S::load_bits(row, larger(unit_.tap_bits[tap], 0) + position_) : S::zero();
+        differs[i][0] = in & signs;
+        differs[i][1] = S::without(in, signs);
+        --left;
+        if (++tap == unit_.taps) {
+          tap = 0;
+          row += unit_.row_words;
+        }
+      });
+      unroll<kGroupTables>([&](auto weights) EDGENET_LAMBDA {
+        const Vector a = differs[0][weights & 1];
+        const Vector b = differs[1][weights >> 1 & 1];
+        const Vector c = differs[2][weights >> 2];
+        S::store(to + 2 * weights * S::kBytes, S::parity(a, b, c));
+        S::store(to + (2 * weights + 1) * S::kBytes, S::majority(a, b, c));
+      });
     }
-    unroll<kGroupTables>([&](auto weights) EDGENET_LAMBDA {
-      const Vector a = differs[0][weights & 1];
-      const Vector b = differs[1][weights >> 1 & 1];
-      const Vector c = differs[2][weights >> 2];
-      S::store(to + 2 * weights * S::kBytes, S::parity(a, b, c));
-      S::store(to + (2 * weights + 1) * S::kBytes, S::majority(a, b, c));
-    });
   }
 
   /// choices[g] = 16 times the three weights of a group.
@@ -346,22 +380,31 @@ class Slice {
     }
   }
 
+  /// The counts of 64 positions, in two bytes each.
+  struct CountBytes {
+    __m512i low, high;
+  };
+
+  EDGENET_INLINE CountBytes count_bytes(int64_t c, int64_t lane) const {
+    CountBytes bytes{_mm512_setzero_si512(), _mm512_setzero_si512()};
+    const uint8_t* plane = planes(c) + lane / 8;
+    const auto add_bit = [&](__m512i& to, int bit) EDGENET_LAMBDA {
+      uint64_t lanes;
+      std::memcpy(&lanes, plane, 8);
+      to = _mm512_mask_add_epi8(to, lanes, to, _mm512_set1_epi8(static_cast<char>(1 << bit)));
+      plane += S::kBytes;
+    };
+    unroll<kLowPlanes>([&](auto bit) EDGENET_LAMBDA { add_bit(bytes.low, bit); });
+    if (unit_.planes > 7) add_bit(bytes.low, 7);
+    for (int bit = 8; bit < unit_.planes; ++bit) add_bit(bytes.high, bit - 8);
+    return bytes;
+  }
+
   void store_counts(int64_t c, uint16_t* to) const {
     for (int64_t i = 0; i < kLanes; i += 64) {
-      __m512i low = _mm512_setzero_si512();
-      __m512i high = _mm512_setzero_si512();
-      for (int plane = 0; plane < unit_.planes; ++plane) {
-        uint64_t lanes;
-        std::memcpy(&lanes, planes(c) + plane * S::kBytes + i / 8, 8);
-        const __m512i bit = _mm512_set1_epi8(static_cast<char>(1 << plane % 8));
-        if (plane < 8) {
-          low = _mm512_mask_add_epi8(low, lanes, low, bit);
-        } else {
-          high = _mm512_mask_add_epi8(high, lanes, high, bit);
-        }
-      }
-      store_shorts(_mm512_castsi512_si256(low), _mm512_castsi512_si256(high), to + i);
-      store_shorts(_mm512_extracti64x4_epi64(low, 1), _mm512_extracti64x4_epi64(high, 1), to + i + 32);
+      const CountBytes bytes = count_bytes(c, i);
+      store_shorts(_mm512_castsi512_si256(bytes.low), _mm512_castsi512_si256(bytes.high), to + i);
+      store_shorts(_mm512_extracti64x4_epi64(bytes.low, 1), _mm512_extracti64x4_epi64(bytes.high, 1), to + i + 32);
     }
   }
 
