@@ -30,6 +30,22 @@ class Branches(nn.Module):
         return self.head(y.flatten(1))
 
 
+class Chain(nn.Module):
+    """XNOR convolutions with what can stand between them: normalisation, shortcut, activations, dropout, pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (BinaryConv2d(8, 8, 3, padding=1, scheme="xnor") for _ in range(3))
+        self.first_norm, self.second_norm = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+        self.prelu, self.leaky = nn.PReLU(8), nn.LeakyReLU(0.1)
+        self.dropout, self.pool = nn.Dropout(0.3), nn.MaxPool2d(2)
+
+    def forward(self, x):
+        x = self.prelu(self.first_norm(self.first(x)) + x)
+        x = self.leaky(self.second_norm(self.second(x)))
+        return self.third(self.pool(self.dropout(x)))
+
+
 class Classifier(nn.Module):
     """What a user would bring: an ordinary float network in the order normalisation, activation, convolution."""
 

@@ -12,9 +12,10 @@ from torch import nn
 
 import edgenet
 from edgenet.errors import EdgenetError
+from edgenet.exporter.functions import OPERATOR_SET
 from edgenet.runtime import InferenceSession, library
 from edgenet.runtime.inspection import inspect
-from tests.exporter.networks import Branches, Classifier, Lying, binarized, trained
+from tests.exporter.networks import Branches, Chain, Classifier, Lying, binarized, trained
 
 METADATA = {"classes": ["a", "b", "c", "d"], "preprocessing": {"mean": 0.5}, "task": "image-classification"}
 PATHS = {"portable", "native"} if library.available() else {"portable"}
@@ -69,7 +70,7 @@ def test_the_file_is_of_the_oldest_version_that_can_hold_it_and_carries_no_balla
     _, path, _ = classifier
     model = onnx.load(path)
     assert model.ir_version == 8
-    assert {entry.domain: entry.version for entry in model.opset_import} == {"": 18, "edgenet": 1}
+    assert {entry.domain: entry.version for entry in model.opset_import} == {"": 18, "edgenet": OPERATOR_SET}
     assert not model.graph.value_info
     assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
     assert os.listdir(path.parent) == ["classifier.onnx"]
@@ -85,7 +86,7 @@ def test_the_metadata_says_what_the_file_is(classifier):
     assert found["preprocessing"] == {"mean": 0.5}
     assert found["task"] == "image-classification"
     assert found["edgenet_version"] == edgenet.__version__
-    assert found["operator_set"] == "1"
+    assert found["operator_set"] == str(OPERATOR_SET)
     assert found["input_shape"] == [1, 9, 9]
     assert found["binary_layers"] == network.binarization_report.as_list()
 
@@ -124,7 +125,20 @@ def test_every_geometry_of_a_convolution_and_linear_layers_of_three_axes(tmp_pat
     result = edgenet.export(network, samples(2, 3, 8, 7), tmp_path / "branches.onnx", samples=samples(300, 3, 8, 7))
     model = onnx.load(result.path)
     kinds = [node.op_type for node in model.graph.node if node.domain == "edgenet"]
-    assert sorted(kinds) == ["BwnConv2d", "XnorConv2d", "XnorConv2d", "XnorLinear", "XnorLinear"]
+    assert sorted(kinds) == ["BwnConv2d", "XnorConv2d", "XnorConv2dAdd", "XnorLinear", "XnorLinear"]
+    assert min(result.agreement.values()) >= 0.995
+
+
+def test_a_binary_network_becomes_one_node_a_convolution_that_hands_signs_on(tmp_path):
+    network = trained(Chain(), 8, 9, 9)
+    result = edgenet.export(network, samples(2, 8, 9, 9), tmp_path / "chain.onnx", samples=samples(50, 8, 9, 9))
+    nodes = [(node.name, node.op_type) for node in onnx.load(result.path).graph.node]
+    assert nodes == [
+        ("first", "XnorConv2dAddPreluToSigns"),
+        ("second", "XnorConv2dFromSignsPreluToSigns"),
+        ("pool/maxpool", "SignMaxPool2d"),
+        ("third", "XnorConv2dFromSigns"),
+    ]
     assert min(result.agreement.values()) >= 0.995
 
 
