@@ -8,7 +8,7 @@ from torch import nn
 from edgenet.errors import EdgenetError
 from edgenet.nn import BinaryConv2d, BinaryGRU, BinaryLSTM, BinaryRNN, Int8Conv2d, Int8Linear, calibrate
 from edgenet.nn.functional import quantize_int8
-from tests.reference import _conv2d, xnor_recurrence
+from tests import reference
 
 CONVOLUTIONS = [
     {"kernel_size": 3},
@@ -16,12 +16,6 @@ CONVOLUTIONS = [
     {"kernel_size": (1, 2), "padding": (0, 1), "dilation": 2},
     {"kernel_size": 3, "groups": 2, "padding": "same", "bias": False},
 ]
-
-
-def quantized(x: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(q, step) of 8-bit activations, and of 8-bit weights: float32, one rounding an operation."""
-    m = np.maximum(np.abs(x).max(axes, keepdims=True), np.float32(1e-30))
-    return np.rint(x * (np.float32(127) / m)), m / np.float32(127)
 
 
 def geometry(layer: nn.Conv2d) -> dict:
@@ -35,9 +29,15 @@ def samples(*shape: int) -> torch.Tensor:
     return x
 
 
-def in_numpy(layer: nn.Module, sums: np.ndarray, scale: np.ndarray, step: np.ndarray, outputs: tuple) -> np.ndarray:
-    y = sums.astype(np.float32) * (scale.reshape(outputs) * step)
-    return y if layer.bias is None else y + layer.bias.detach().numpy().reshape(outputs)
+def operands(layer: nn.Module) -> list[np.ndarray]:
+    """Weights of whole numbers, scale and bias of an 8-bit layer, quantised in numpy."""
+    weight = layer.weight.detach().numpy()
+    q, scale = reference.quantized(weight, tuple(range(1, weight.ndim)))
+    return [q, scale.reshape(-1), bias_of(layer)]
+
+
+def bias_of(layer: nn.Module) -> np.ndarray:
+    return np.zeros(len(layer.weight), np.float32) if layer.bias is None else layer.bias.detach().numpy()
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -45,10 +45,9 @@ def in_numpy(layer: nn.Module, sums: np.ndarray, scale: np.ndarray, step: np.nda
 def test_int8_convolution_is_the_operator_to_the_bit(options, training):
     layer = Int8Conv2d(4, 6, **options).train(training)
     x = samples(5, 4, 9, 8)
-    q, step = quantized(x.numpy(), (1, 2, 3))
-    weight, scale = quantized(layer.weight.detach().numpy(), (1, 2, 3))
+    weight, scale, bias = operands(layer)
     assert np.abs(weight).max() == 127
-    expected = in_numpy(layer, _conv2d(q, weight, **geometry(layer)), scale, step, (-1, 1, 1))
+    expected = reference.int8_conv2d(x.numpy(), weight, scale, bias, **geometry(layer))
     np.testing.assert_array_equal(layer(x).detach().numpy(), expected)
 
 
@@ -57,9 +56,7 @@ def test_int8_convolution_is_the_operator_to_the_bit(options, training):
 def test_int8_linear_is_the_operator_to_the_bit(shape, training):
     layer = Int8Linear(shape[-1], 4).train(training)
     x = samples(*shape) if len(shape) > 1 else torch.randn(shape)
-    q, step = quantized(x.numpy(), (-1,))
-    weight, scale = quantized(layer.weight.detach().numpy(), (1,))
-    expected = in_numpy(layer, q.astype(np.float64) @ weight.T, scale, step, (-1,))
+    expected = reference.int8_linear(x.numpy(), *operands(layer))
     np.testing.assert_array_equal(layer(x).detach().numpy(), expected)
 
 
@@ -67,10 +64,9 @@ def test_int8_linear_is_the_operator_to_the_bit(shape, training):
 def test_binary_weights_on_int8_activations_are_the_operator_to_the_bit(options):
     layer = BinaryConv2d(4, 6, scheme="bwn", activations="int8", **options).eval()
     x = samples(5, 4, 9, 8)
-    q, step = quantized(x.numpy(), (1, 2, 3))
     signs = np.where(layer.weight.detach().numpy() >= 0, 1.0, -1.0)
-    sums = _conv2d(q, signs, **geometry(layer))
-    expected = in_numpy(layer, sums, layer.scaling_factor().detach().numpy(), step, (-1, 1, 1))
+    scale = layer.scaling_factor().detach().numpy()
+    expected = reference.int8_conv2d(x.numpy(), signs, scale, bias_of(layer), **geometry(layer))
     np.testing.assert_array_equal(layer(x).detach().numpy(), expected)
     trained = layer.train()(x).detach().numpy()
     np.testing.assert_allclose(trained, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
@@ -91,11 +87,9 @@ def test_the_input_half_of_a_recurrent_network_can_be_of_8_bits_to_the_bit():
     rnn.eval()
     x = samples(4, 3, 5)
     p = rnn.rows()[0].inference_parameters()
-    q, step = quantized(x.numpy(), (-1,))
-    weight, scale, bias = (t.detach().numpy() for t in (p.input_weight, p.input_scale, p.input_bias))
-    u = (q.astype(np.float64) @ weight.T).astype(np.float32) * (scale * step) + bias
+    u = reference.int8_linear(x.numpy(), *(t.detach().numpy() for t in (p.input_weight, p.input_scale, p.input_bias)))
     hidden = [t.detach().numpy() for t in (p.hidden_threshold, p.hidden_weight, p.hidden_scale)]
-    states, _ = xnor_recurrence(u, *hidden, np.zeros((3, 8), np.float32))
+    states, _ = reference.xnor_recurrence(u, *hidden, np.zeros((3, 8), np.float32))
     with torch.no_grad():
         np.testing.assert_array_equal(rnn(x)[1][0].numpy(), states[-1])
 
