@@ -12,6 +12,7 @@ from edgenet.exporter.passes.dead_code import remove_dead_code
 from edgenet.exporter.passes.names import name_nodes
 from edgenet.exporter.passes.prelu_into_convolution import apply_prelu_in_convolution
 from edgenet.exporter.passes.relu_into_int8 import apply_relu_in_int8
+from edgenet.exporter.passes.shift_to_threshold import turn_shift_into_threshold
 from edgenet.exporter.passes.shortcut_into_convolution import add_in_convolution
 from edgenet.exporter.passes.signs_between_layers import pass_signs_between_layers
 
@@ -28,6 +29,7 @@ __all__ = [
     "pass_signs_between_layers",
     "remove_dead_code",
     "turn_into_threshold",
+    "turn_shift_into_threshold",
 ]
 
 PASSES: tuple[Callable[[ir.Model], int], ...] = (
@@ -35,6 +37,7 @@ PASSES: tuple[Callable[[ir.Model], int], ...] = (
     remove_dead_code,
     fold_into_binary,
     turn_into_threshold,
+    turn_shift_into_threshold,
     fold_into_float,
     add_in_convolution,
     apply_prelu_in_convolution,
