@@ -39,4 +39,4 @@ def test_a_library_that_is_here_names_itself() -> None:
     assert library.version()
     assert library.isa() in library.isas()
     assert library.isas()[0] == "scalar"
-    assert library.operator_set() == 1
+    assert library.operator_set() == 2
