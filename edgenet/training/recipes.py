@@ -50,7 +50,7 @@ _DEFAULT: dict[str, dict[str, Recipe]] = {
     "": {"full": Recipe(12, 2e-3), "bwn": Recipe(12, 1e-3), "xnor": Recipe(20, 2e-3)},
     "resnet18": {"full": Recipe(6, 2e-3), "bwn": Recipe(4, 1e-3), "xnor": Recipe(9, 2e-3)},
     "resnet50": {"full": Recipe(6, 1e-3), "bwn": Recipe(4, 1e-3), "xnor": Recipe(9, 2e-3)},
-    "vgg16": {"full": Recipe(6, 5e-4), "bwn": Recipe(4, 5e-4), "xnor": Recipe(9, 1e-3)},
+    "vgg16": {"full": Recipe(6, 1e-4), "bwn": Recipe(4, 1e-4), "xnor": Recipe(9, 5e-4)},
     "lenet5": {"full": Recipe(12, 4e-3), "bwn": Recipe(12, 4e-3), "xnor": Recipe(25, 5e-3)},
     "elman": {
         "full": Recipe(20, 2e-3, gradient_clip=_RECURRENT_CLIP),
