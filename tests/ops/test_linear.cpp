@@ -102,5 +102,15 @@ int main() {
   std::fill(same_sign.packed.begin(), same_sign.packed.end(), 0xff);
   std::fill(same_sign.x.begin(), same_sign.x.end(), 0.1f);
   check(same_sign, random, report);
+  for (const float outlier : {1e3f, 1e6f, 1e30f, 3e38f}) {  // which must not drown the others
+    Case uneven = make_case(3, 1500, 40, false, random);
+    for (size_t i = 0; i < uneven.x.size(); i += static_cast<size_t>(random.between(200, 900))) uneven.x[i] *= outlier;
+    std::fill(uneven.bias.begin(), uneven.bias.end(), 0.0f);
+    check(uneven, random, report);
+  }
+  Case tiny = make_case(2, 300, 20, false, random);
+  for (float& value : tiny.x) value *= 1e-33f;
+  for (float& value : tiny.scale) value *= 1e33f;
+  check(tiny, random, report);
   return report.finish();
 }
