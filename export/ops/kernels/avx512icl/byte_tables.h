@@ -144,18 +144,20 @@ class ByteTableRows {
     return _mm512_reduce_max_ps(largest);
   }
 
-  void make_piece(const float* padded, int64_t piece, float bound, uint8_t* memory) const {
+  void make_piece(float* padded, int64_t piece, float bound, uint8_t* memory) const {
     const float range = bound > kSmallest ? bound : kSmallest;
     const float to_integer = kLargestEntry / range;
     reinterpret_cast<float*>(memory + steps_offset())[piece] = range / (kLargestEntry * 64.0f);  // w0 counts 64
     const int64_t end = smaller((piece + 1) * kPieceVectors, vectors_);
+    for (int64_t i = piece * kPieceVectors * kVectorInputs; i < end * kVectorInputs; i += Simd::kLanes) {
+      Simd::store(padded + i, Simd::multiply(Simd::load(padded + i), Simd::set(to_integer)));
+    }
     for (int64_t vector = piece * kPieceVectors; vector < end; ++vector) {
-      make_vector(padded + vector * kVectorInputs, Simd::set(to_integer),
-                  memory + tables_offset() + vector * kVectorBytes);
+      make_vector(padded + vector * kVectorInputs, memory + tables_offset() + vector * kVectorBytes);
     }
   }
 
-  static void make_vector(const float* x, Float to_integer, uint8_t* table) {
+  static void make_vector(const float* x, uint8_t* table) {
     Int entries[4];
     const Float sign1 = _mm512_setr_ps(-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1);
     const Float sign2 = _mm512_setr_ps(-1, -1, 1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1, 1, 1);
@@ -168,7 +170,7 @@ class ByteTableRows {
       sums = Simd::multiply_add(Simd::set(field[2]), sign2, sums);
       sums = Simd::multiply_add(Simd::set(field[3]), sign3, sums);
       sums = Simd::multiply_add(Simd::set(field[4]), sign4, sums);
-      entries[i] = _mm512_add_epi32(_mm512_cvtps_epi32(Simd::multiply(sums, to_integer)), _mm512_set1_epi32(1 << 23));
+      entries[i] = _mm512_add_epi32(_mm512_cvtps_epi32(sums), _mm512_set1_epi32(1 << 23));
     }
     const Int low0 = _mm512_permutex2var_epi8(entries[0], low_bytes(), entries[1]);
     const Int low1 = _mm512_permutex2var_epi8(entries[2], low_bytes(), entries[3]);
