@@ -19,6 +19,8 @@
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
 
+constexpr int64_t kRoundBytes = 1 << 19;  ///< of the signs of units that are convolved together
+constexpr int64_t kTileBytes = 1 << 17;   ///< of the signs that a tile of positions meets
 // Below these a slice's own tables cost more than it saves.
 constexpr int64_t kLeastSliceOutputs = 24;
 constexpr int64_t kLeastSliceInputs = 64;
@@ -32,34 +34,39 @@ class XnorConv2d final : public ConvKernel {
   size_t scratch_bytes(const Image& image) const override {
     const XnorLayout layout(w_, image);
     if (!fits(layout)) return scalar::xnor_conv2d_scratch_bytes(w_, image);
-    return static_cast<size_t>(plan_scratch(layout, image.batch * w_.group).bytes);
+    return static_cast<size_t>(plan_scratch(layout, round_units(layout, image)).bytes);
   }
 
   void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
     const XnorLayout layout(w_, image);
     if (!fits(layout)) return scalar::run_xnor_conv2d(w_, image, operands, executor);
     const int64_t units = image.batch * w_.group;
-    const Call call{layout, operands, plan_scratch(layout, units)};
+    const int64_t most = round_units(layout, image);
+    Call call{layout, operands, plan_scratch(layout, most), 0, 0};
     layout.fill_taps(call.taps());
     layout.fill_planes(call.planes());
     layout.fill_valid(w_.group_channels, call.valid());
-    const bool slices = are_slices(layout);
-    if (slices) fill_slice_valid(call);
-    const int64_t chunk = larger(1, kPieceBytes / (image.height * image.width));
-    parallel_chunks(executor, units * layout.quads, chunk, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        pack(call, image, i / layout.quads, i % layout.quads);
-        if (slices) slice(call, i);
+    if (are_slices(layout)) prepare_slices(call);
+    for (; call.first < units; call.first += most) {
+      call.units = smaller(most, units - call.first);
+      pack(call, image, executor);
+      if (channels_are_lanes(layout)) {
+        convolve_by_channels(call, executor);
+      } else {
+        const int64_t sliced = are_slices(layout) ? convolve_by_slices(call, executor) : 0;
+        convolve_by_positions(call, sliced, executor);
       }
-    });
-    if (channels_are_lanes(layout)) return convolve_by_channels(call, units, executor);
-    const int64_t sliced = slices ? convolve_by_slices(call, units, executor) : 0;
-    convolve_by_positions(call, units, sliced, executor);
+    }
   }
 
  private:
   /// Offsets of taps have 32 bits. A kernel that large is not worth more code.
   static bool fits(const XnorLayout& layout) { return layout.unit_bytes < (int64_t{1} << 32); }
+
+  /// How many units are packed and then convolved together: what a cache holds.
+  int64_t round_units(const XnorLayout& layout, const Image& image) const {
+    return larger(1, smaller(image.batch * w_.group, kRoundBytes / layout.unit_bytes));
+  }
 
   /// Whether vectors of output channels take less work than vectors of positions, in look-ups of 32 lanes a tap.
   bool channels_are_lanes(const XnorLayout& layout) const {
@@ -107,6 +114,7 @@ class XnorConv2d final : public ConvKernel {
     const XnorLayout& layout;
     const ConvOperands& operands;
     ScratchPlan plan;
+    int64_t first, units;  ///< of this round; what lies in scratch is numbered from 0
 
     uint8_t* at(int64_t offset) const { return static_cast<uint8_t*>(operands.scratch) + offset; }
     XnorTap* taps() const { return reinterpret_cast<XnorTap*>(at(0)); }
@@ -121,11 +129,24 @@ class XnorConv2d final : public ConvKernel {
     uint64_t* row(int64_t channel) const { return rows() + channel * (layout.quad_bytes / 64); }
   };
 
-  void pack(const Call& call, const Image& image, int64_t unit, int64_t index) const {
-    const int64_t first = index * kQuad;
+  void pack(const Call& call, const Image& image, const Executor& executor) const {
+    const int64_t quads = call.layout.quads;
+    const bool slices = are_slices(call.layout);
+    const int64_t chunk = larger(1, kPieceBytes / (image.height * image.width));
+    parallel_chunks(executor, call.units * quads, chunk, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        pack(call, image, i / quads, i % quads);
+        if (slices) slice(call, i);
+      }
+    });
+  }
+
+  void pack(const Call& call, const Image& image, int64_t index, int64_t quad_index) const {
+    const int64_t unit = call.first + index;
+    const int64_t first = quad_index * kQuad;
     const Quad quad{unit / w_.group, unit % w_.group * w_.group_channels + first,
                     smaller(kQuad, w_.group_channels - first)};
-    uint8_t* to = call.signs() + unit * call.layout.unit_bytes + index * call.layout.quad_bytes;
+    uint8_t* to = call.signs() + index * call.layout.unit_bytes + quad_index * call.layout.quad_bytes;
     if (w_.form.from_signs) {
       pack_quad<Isa>(call.layout, call.planes(), SignSource(quad, image, call.operands), to);
     } else {
@@ -156,32 +177,37 @@ class XnorConv2d final : public ConvKernel {
       const int64_t count = call.layout.quad_bytes;
       const uint8_t* signs = call.signs() + quad * count;
       Isa::slice_quad(signs, count, call.row(1 + quad * kQuad), count / 64);
-      if (quad == 0) Isa::slice_inside(signs, count, call.row(0));
+      if (call.first + quad == 0) Isa::slice_inside(signs, count, call.row(0));
     }
   }
 
+  void prepare_slices(const Call& call) const {
+    fill_slice_valid(call);
+    if constexpr (Isa::kSlices) {
+      if (has_bounds()) Isa::find_bounds(w_.form, call.operands, 0, w_.out_channels, inputs(), call.bounds());
+    }
+  }
+
+  /// Whether the sign that goes out depends on the count alone.
+  bool has_bounds() const { return w_.form.to_signs && !w_.form.add && w_.group_channels % 2 == 0; }
+
   /// Convolves for as many positions as fill slices, and returns how many.
-  int64_t convolve_by_slices(const Call& call, int64_t units, const Executor& executor) const {
-    const XnorLayout& layout = call.layout;
-    const SlicePlan plan = plan_slices(layout.outputs, group_outputs_, units);
+  int64_t convolve_by_slices(const Call& call, const Executor& executor) const {
+    const SlicePlan plan = plan_slices(call.layout.outputs, group_outputs_, call.units);
     if constexpr (Isa::kSlices) {
       int64_t tap_bits[kMostSliceTaps];
       fill_tap_bits(call, tap_bits);
-      const bool bounded = w_.form.to_signs && !w_.form.add && w_.group_channels % 2 == 0;
-      if (bounded) Isa::find_bounds(w_.form, call.operands, 0, w_.out_channels, inputs(), call.bounds());
       const int64_t tiles = (group_outputs_ + plan.channels - 1) / plan.channels;
-      parallel_for(executor, units * plan.slices() * tiles, [&](int64_t index) {
-        const int64_t unit = index / tiles / plan.slices();
+      parallel_for(executor, call.units * plan.slices() * tiles, [&](int64_t index) {
+        const int64_t slot = index / tiles / plan.slices();
         const int64_t channel = index % tiles * plan.channels;
-        SliceUnit task = slice_unit(call, unit, tap_bits);
-        if (bounded) task.bounds = call.bounds() + unit % w_.group * group_outputs_;
-        UnitOutputs outputs = unit_outputs(call, unit);
+        UnitOutputs outputs = unit_outputs(call, call.first + slot);
         outputs.valid = call.slice_valid();
-        Isa::convolve_slice(task, outputs, plan, index / tiles % plan.slices(), channel,
+        Isa::convolve_slice(slice_unit(call, slot, tap_bits), outputs, plan, index / tiles % plan.slices(), channel,
                             smaller(plan.channels, group_outputs_ - channel));
       });
     }
-    return plan.end(layout.outputs);
+    return plan.end(call.layout.outputs);
   }
 
   /// A slice counts half of the weights that meet padding: dot = inputs - 2 * count, less 1 where those are odd.
@@ -199,64 +225,77 @@ class XnorConv2d final : public ConvKernel {
     }
   }
 
-  SliceUnit slice_unit(const Call& call, int64_t unit, const int64_t* tap_bits) const {
+  SliceUnit slice_unit(const Call& call, int64_t slot, const int64_t* tap_bits) const {
     const int64_t row_bytes = (inputs() + 7) / 8;
+    const int64_t channel = (call.first + slot) % w_.group * group_outputs_;
     int planes = kLowPlanes;
     while (inputs() >> planes != 0) ++planes;
-    return {call.row(unit * call.layout.quads * kQuad + 1),
+    return {call.row(slot * call.layout.quads * kQuad + 1),
             call.row(0),
             call.layout.quad_bytes / 64,
             tap_bits,
             w_.kernel_height * w_.kernel_width,
             inputs(),
-            w_.packed + unit % w_.group * group_outputs_ * row_bytes,
+            w_.packed + channel * row_bytes,
             w_.packed + w_.out_channels * row_bytes,
             row_bytes,
             planes,
             call.valid(),
-            nullptr};
+            has_bounds() ? call.bounds() + channel : nullptr};
   }
 
-  /// Convolves from position `first` on.
-  void convolve_by_positions(const Call& call, int64_t units, int64_t first, const Executor& executor) const {
+  /// Convolves from position `first` on, in tiles of positions whose signs stay in the cache for all output channels.
+  void convolve_by_positions(const Call& call, int64_t first, const Executor& executor) const {
     const XnorLayout& layout = call.layout;
     if (first == layout.outputs) return;
-    const int64_t blocks = (group_outputs_ + kBlockOutputs - 1) / kBlockOutputs;
-    parallel_for(executor, units * blocks, [&](int64_t index) {
-      const int64_t unit = index / blocks;
-      const int64_t output = index % blocks * kBlockOutputs;
-      const int64_t channels = smaller(kBlockOutputs, group_outputs_ - output);
-      const BlockTask task{call.taps(),
-                           layout.taps,
-                           call.signs() + unit * layout.unit_bytes,
-                           weights_.at(unit % w_.group, output),
-                           weights_.tap_bytes(output),
-                           channels};
-      const UnitOutputs outputs = unit_outputs(call, unit);
-      alignas(64) BlockCounts counts;
-      for (int64_t lane = first; lane < layout.outputs;) {
-        const int64_t lanes = Isa::count_lanes(task, lane, layout.outputs - lane, counts);
-        finish<typename Isa::Floats>(outputs, {output, channels, lane, lanes, counts[0], kMostLanes});
-        lane += lanes;
+    const int64_t lanes = larger(1, kTileBytes / larger(1, layout.taps) / kMostLanes) * kMostLanes;
+    const int64_t tiles = (layout.outputs - first + lanes - 1) / lanes;
+    const int64_t superblocks = (group_outputs_ + kSuperblockOutputs - 1) / kSuperblockOutputs;
+    parallel_for(executor, call.units * tiles * superblocks, [&](int64_t index) {
+      const int64_t begin = first + index / superblocks % tiles * lanes;
+      const int64_t output = index % superblocks * kSuperblockOutputs;
+      const int64_t end = smaller(group_outputs_, output + kSuperblockOutputs);
+      for (int64_t block = output; block < end; block += kBlockOutputs) {
+        convolve_block(call, index / superblocks / tiles, block, begin, smaller(begin + lanes, layout.outputs));
       }
     });
   }
 
-  void convolve_by_channels(const Call& call, int64_t units, const Executor& executor) const {
+  void convolve_block(const Call& call, int64_t slot, int64_t output, int64_t begin, int64_t end) const {
     const XnorLayout& layout = call.layout;
-    parallel_for(executor, units, [&](int64_t unit) {
+    const int64_t unit = call.first + slot;
+    const int64_t channels = smaller(kBlockOutputs, group_outputs_ - output);
+    const BlockTask task{call.taps(),
+                         layout.taps,
+                         call.signs() + slot * layout.unit_bytes,
+                         weights_.at(unit % w_.group, output),
+                         weights_.tap_bytes(output),
+                         channels};
+    const UnitOutputs outputs = unit_outputs(call, unit);
+    alignas(64) BlockCounts counts;
+    for (int64_t lane = begin; lane < end;) {
+      const int64_t lanes = Isa::count_lanes(task, lane, end - lane, counts);
+      finish<typename Isa::Floats>(outputs, {output, channels, lane, lanes, counts[0], kMostLanes});
+      lane += lanes;
+    }
+  }
+
+  void convolve_by_channels(const Call& call, const Executor& executor) const {
+    const XnorLayout& layout = call.layout;
+    parallel_for(executor, call.units, [&](int64_t slot) {
       for (int64_t strip = 0; strip < strips(layout); ++strip) {
-        find_tables(call.taps(), layout.taps, call.signs() + unit * layout.unit_bytes + strip * kStripPositions,
-                    call.tables() + unit * unit_tables(layout) + strip * layout.taps * kStripPairs);
+        find_tables(call.taps(), layout.taps, call.signs() + slot * layout.unit_bytes + strip * kStripPositions,
+                    call.tables() + slot * unit_tables(layout) + strip * layout.taps * kStripPairs);
       }
     });
     const int64_t superblocks = (group_outputs_ + kSuperblockOutputs - 1) / kSuperblockOutputs;
-    parallel_for(executor, units * superblocks, [&](int64_t index) {
-      const int64_t unit = index / superblocks;
+    parallel_for(executor, call.units * superblocks, [&](int64_t index) {
+      const int64_t slot = index / superblocks;
+      const int64_t unit = call.first + slot;
       const int64_t output = index % superblocks * kSuperblockOutputs;
       const SuperblockTask task{call.taps(),
                                 layout.taps,
-                                call.tables() + unit * unit_tables(layout),
+                                call.tables() + slot * unit_tables(layout),
                                 weights_.at(unit % w_.group, output),
                                 weights_.tap_bytes(output),
                                 layout.outputs,

@@ -229,6 +229,7 @@ class Slice {
       Vector differs[kGroup][2];  // from a weight of -1 and of +1
       unroll<kGroup>([&](auto i) EDGENET_LAMBDA {
         const Vector in = left > 0 ? S::load(inside(tap)) : S::zero();
+        __builtin_prefetch(row + (larger(unit_.tap_bits[tap], 0) + position_) / 64 + 17, 0, 2);  // of the next slice
         const Vector signs = left > 0 ? S::load_bits(row, larger(unit_.tap_bits[tap], 0) + position_) : S::zero();
         differs[i][0] = in & signs;
         differs[i][1] = S::without(in, signs);
