@@ -311,7 +311,7 @@ void print_bandwidth(size_t bytes) {
   std::memset(static_cast<void*>(buffer), 1, bytes);
   const size_t repeats = bytes < (size_t{1} << 22) ? (size_t{1} << 22) / bytes : 1;
   Lanes total{};
-  const double best = best_of(bytes < (size_t{1} << 26) ? kPasses : 4, [&] {
+  const double best = best_of(bytes < (size_t{1} << 26) ? kPasses : 12, [&] {
     Lanes a{}, b{}, c{}, d{};
     for (size_t repeat = 0; repeat < repeats; ++repeat) {
       for (size_t i = 0; i < count; i += 4) {
