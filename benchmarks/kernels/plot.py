@@ -78,7 +78,7 @@ def _draw_fractions(axes: "Axes", rows: Sequence[Row], names: Sequence[tuple[str
     axes.axvline(1, color="#999999", linewidth=1, zorder=0)
     axes.set_yticks(range(len(names)), [f"{op} {shape}" for op, shape in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(0, 1.05)
+    axes.set_xlim(0, 1.05 * max(1.0, *(row["of_roofline"] for row in rows)))
     axes.grid(axis="y", color="#eeeeee", zorder=0)
     axes.set_axisbelow(True)
     axes.set_xlabel("of the limit of its arithmetic or of bandwidth")

@@ -14,6 +14,9 @@ what its inner loop alone reaches, operands in registers (`peaks.cpp`):
   activations (3 on AVX2), and an addition.
 - `int8`: VNNI where there is any, else vpmaddubsw, vpmaddwd and an addition.
 - `fma`: full precision.
+
+A fraction above 1 says that a kernel found something better than the loop that stands for its arithmetic here, or that
+the machine was disturbed while the limits were measured.
 """
 
 import json
