@@ -1,13 +1,12 @@
 // Binary weights times float activations, by tables of bytes. The signed sums of 5 activations, w0 * (x0 +- x1 +- x2 +-
 // x3 +- x4), have 16 magnitudes but for w0; as integers of 24 bits they are three bytes, so a vector holds one byte of
 // the tables of 4 such fields. vpermb then picks for 16 outputs and 4 fields at once, and vpdpbusd multiplies by w0 and
-// adds the 4 up, exactly: 320 products for a pair of instructions and each of the three bytes, where a fused
-// multiply-add has 16 and a look-up of floats with its addition 64. The 5 weights of a field take a byte, so that
-// nothing but w0 is to be unpacked: 1.2 times as fast on Zen 4 as 5 bits a field.
+// adds the 4 up, exactly: 320 products for a pair of instructions and each of the three bytes, where fused
+// multiply-adds have 16 an instruction and look-ups of floats 64.
 //
-// Rounding: a piece of 320 activations has a step of its own, no more than 2^-22 of the largest sum of magnitudes in a
-// field of it, and every entry is off by half a step: for its 64 fields 7.6e-6 of the sum of magnitudes at the very
-// worst. Rows that are not finite, or too small for the step, are summed one by one.
+// Rounding: a piece of kPieceFields * 20 activations has a step of its own, no more than 2^-22 of the largest sum of
+// magnitudes in a field of it, and every entry is off by half a step: for 64 fields 7.6e-6 of the sum of magnitudes at
+// the very worst. Rows that are not finite, or too small for the step, are summed one by one.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -34,7 +33,7 @@ class ByteTableRows {
 
   explicit ByteTableRows(const LinearWeights& weights)
       : w_(weights),
-        vectors_((w_.inputs + kVectorInputs - 1) / kVectorInputs),
+        vectors_(round_up((w_.inputs + kVectorInputs - 1) / kVectorInputs, 2)),
         words_(blocks() * block_words()),
         corrections_(blocks() * pieces() * kBlock / 4) {
     for (int64_t block = 0; block < blocks(); ++block) fill_block(block);
@@ -80,9 +79,12 @@ class ByteTableRows {
   static constexpr int64_t kVectorInputs = 4 * kField;  ///< of the 4 fields that a vector picks from at once
   static constexpr int64_t kVectorBytes = 3 * 64;       ///< three bytes of 4 tables of 16 entries
   static constexpr int64_t kPieceVectors = 16;          ///< summed as integers
+  static constexpr int64_t kGroupVectors = 8;           ///< whose w0 are the bits of a byte
+  static constexpr int64_t kGroupWords = 5 * 16;        ///< four vectors of 2 nibbles a byte, one of w0
   static constexpr float kLargestEntry = 8388600.0f;    ///< below 2^23 however sums round
   static constexpr float kSmallest = 1e-30f;
-  static constexpr int kSelect = 0xea;  // (a & b) | c
+  static constexpr int64_t kAhead = 16 * 32;  ///< words fetched before their turn
+  static constexpr int kSelect = 0xea;        // (a & b) | c
 
   struct Header {
     const float* x;
@@ -96,7 +98,7 @@ class ByteTableRows {
   };
 
   int64_t pieces() const { return (vectors_ + kPieceVectors - 1) / kPieceVectors; }
-  int64_t block_words() const { return vectors_ * kBlock; }
+  int64_t block_words() const { return round_up(vectors_, kGroupVectors) / kGroupVectors * kGroupWords; }
   int64_t padded_floats() const { return round_up(vectors_ * kVectorInputs + 32, 16); }
   int64_t steps_offset() const { return 64; }
   int64_t padded_offset() const { return steps_offset() + round_up(pieces(), 16) * 4; }
@@ -108,16 +110,19 @@ class ByteTableRows {
     return reinterpret_cast<const int8_t*>(corrections_.data()) + block * pieces() * kBlock;
   }
 
-  /// Byte p of lane o: the entry that output o takes of field p, p itself, and w0, from the lowest bit on.
   void fill_block(int64_t block) {
     auto* bytes = reinterpret_cast<uint8_t*>(words_.data() + block * block_words());
+    std::memset(bytes, 0, static_cast<size_t>(block_words() * 4));
     std::memset(corrections(block), 0, static_cast<size_t>(pieces() * kBlock));
     for (int64_t vector = 0; vector < vectors_; ++vector) {
+      uint8_t* group = bytes + vector / kGroupVectors * kGroupWords * 4;
+      const int64_t in_group = vector % kGroupVectors;
       for (int64_t byte = 0; byte < 64; ++byte) {
         const uint32_t bits = field_bits(block * kBlock + byte / 4, vector * kVectorInputs + byte % 4 * kField);
         const uint32_t first = bits & 1;
         const uint32_t entry = (first != 0 ? bits >> 1 : ~(bits >> 1)) & 15;
-        *bytes++ = static_cast<uint8_t>(entry | (byte % 4) << 4 | first << 7);
+        group[in_group / 2 * 64 + byte] |= static_cast<uint8_t>(entry << (in_group % 2 * 4));
+        group[4 * 64 + byte] |= static_cast<uint8_t>(first << (7 - in_group));
         corrections(block)[vector / kPieceVectors * kBlock + byte / 4] += first != 0 ? 1 : -1;
       }
     }
@@ -144,33 +149,25 @@ class ByteTableRows {
     return _mm512_reduce_max_ps(largest);
   }
 
-  void make_piece(float* padded, int64_t piece, float bound, uint8_t* memory) const {
+  void make_piece(const float* padded, int64_t piece, float bound, uint8_t* memory) const {
     const float range = bound > kSmallest ? bound : kSmallest;
     const float to_integer = kLargestEntry / range;
     reinterpret_cast<float*>(memory + steps_offset())[piece] = range / (kLargestEntry * 64.0f);  // w0 counts 64
     const int64_t end = smaller((piece + 1) * kPieceVectors, vectors_);
-    for (int64_t i = piece * kPieceVectors * kVectorInputs; i < end * kVectorInputs; i += Simd::kLanes) {
-      Simd::store(padded + i, Simd::multiply(Simd::load(padded + i), Simd::set(to_integer)));
-    }
     for (int64_t vector = piece * kPieceVectors; vector < end; ++vector) {
-      make_vector(padded + vector * kVectorInputs, memory + tables_offset() + vector * kVectorBytes);
+      make_vector(padded + vector * kVectorInputs, Simd::set(to_integer),
+                  memory + tables_offset() + vector * kVectorBytes);
     }
   }
 
-  static void make_vector(const float* x, uint8_t* table) {
+  static void make_vector(const float* x, Float to_integer, uint8_t* table) {
     Int entries[4];
-    const Float sign1 = _mm512_setr_ps(-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1);
-    const Float sign2 = _mm512_setr_ps(-1, -1, 1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1, 1, 1);
-    const Float sign3 = _mm512_setr_ps(-1, -1, -1, -1, 1, 1, 1, 1, -1, -1, -1, -1, 1, 1, 1, 1);
-    const Float sign4 = _mm512_setr_ps(-1, -1, -1, -1, -1, -1, -1, -1, 1, 1, 1, 1, 1, 1, 1, 1);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       const float* field = x + i * kField;
-      Float sums = Simd::multiply_add(Simd::set(field[1]), sign1, Simd::set(field[0]));
-      sums = Simd::multiply_add(Simd::set(field[2]), sign2, sums);
-      sums = Simd::multiply_add(Simd::set(field[3]), sign3, sums);
-      sums = Simd::multiply_add(Simd::set(field[4]), sign4, sums);
-      entries[i] = _mm512_add_epi32(_mm512_cvtps_epi32(sums), _mm512_set1_epi32(1 << 23));
+      const float others[4] = {field[1], field[2], field[3], field[4]};
+      const Float sums = Simd::add(Simd::make_table(others), Simd::set(field[0]));
+      entries[i] = _mm512_add_epi32(_mm512_cvtps_epi32(Simd::multiply(sums, to_integer)), _mm512_set1_epi32(1 << 23));
     }
     const Int low0 = _mm512_permutex2var_epi8(entries[0], low_bytes(), entries[1]);
     const Int low1 = _mm512_permutex2var_epi8(entries[2], low_bytes(), entries[3]);
@@ -226,7 +223,7 @@ class ByteTableRows {
       }
       const int64_t vectors = smaller(kPieceVectors, vectors_ - piece * kPieceVectors);
       add_piece<kTileRows, kBlocks>(tables + tables_offset() + piece * kPieceVectors * kVectorBytes, vectors,
-                                    words + piece * kPieceVectors * kBlock, correction,
+                                    words + piece * (kPieceVectors / kGroupVectors) * kGroupWords, correction,
                                     tables + steps_offset() + piece * 4, sums);
     }
 #pragma GCC unroll 2
@@ -254,24 +251,43 @@ class ByteTableRows {
         high[r][b] = correction[b];
       }
     }
-    const Int highest_bit = _mm512_set1_epi8(-128);
-    const Int unit = _mm512_set1_epi8(64);
-    for (int64_t vector = 0; vector < vectors; ++vector) {
-      Int index[kBlocks], sign[kBlocks];
+    const Int nibble = _mm512_set1_epi8(15);
+    const Int field = _mm512_set1_epi32(0x30201000);
+    const Int sign_bit = _mm512_set1_epi8(-128);
+    const Int one = _mm512_set1_epi8(64);
+    for (int64_t left = vectors; left > 0; left -= kGroupVectors) {
+      Int first[kBlocks];  // w0 of the next vector in the highest bit of every byte
 #pragma GCC unroll 2
-      for (int b = 0; b < kBlocks; ++b) {
-        index[b] = _mm512_load_si512(words + b * block_words());
-        sign[b] = _mm512_ternarylogic_epi32(index[b], highest_bit, unit, kSelect);  // -64 for +1, 64 for -1
-      }
+      for (int b = 0; b < kBlocks; ++b) first[b] = _mm512_load_si512(words + b * block_words() + 64);
+      const int64_t pairs = smaller(kGroupVectors, left) / 2;
+      for (int64_t pair = 0; pair < pairs; ++pair) {
+        Int nibbles[kBlocks];
 #pragma GCC unroll 2
-      for (int r = 0; r < kTileRows; ++r) {
-        const uint8_t* table = tables + r * table_bytes();
-        add_byte<kBlocks>(table, index, sign, low[r]);
-        add_byte<kBlocks>(table + 64, index, sign, middle[r]);
-        add_byte<kBlocks>(table + 128, index, sign, high[r]);
+        for (int b = 0; b < kBlocks; ++b) {
+          __builtin_prefetch(words + b * block_words() + pair * 16 + kAhead, 0, 2);
+          nibbles[b] = _mm512_load_si512(words + b * block_words() + pair * 16);
+        }
+#pragma GCC unroll 2
+        for (int half = 0; half < 2; ++half) {
+          Int index[kBlocks], sign[kBlocks];
+#pragma GCC unroll 2
+          for (int b = 0; b < kBlocks; ++b) {
+            index[b] = _mm512_ternarylogic_epi32(nibbles[b], nibble, field, kSelect);
+            sign[b] = _mm512_ternarylogic_epi32(first[b], sign_bit, one, kSelect);  // -64 for +1, 64 for -1
+            nibbles[b] = _mm512_srli_epi16(nibbles[b], 4);
+            first[b] = _mm512_add_epi8(first[b], first[b]);
+          }
+#pragma GCC unroll 2
+          for (int r = 0; r < kTileRows; ++r) {
+            const uint8_t* table = tables + r * table_bytes();
+            add_byte<kBlocks>(table, index, sign, low[r]);
+            add_byte<kBlocks>(table + 64, index, sign, middle[r]);
+            add_byte<kBlocks>(table + 128, index, sign, high[r]);
+          }
+          tables += kVectorBytes;
+        }
       }
-      tables += kVectorBytes;
-      words += kBlock;
+      words += kGroupWords;
     }
 #pragma GCC unroll 2
     for (int r = 0; r < kTileRows; ++r) {
