@@ -124,6 +124,15 @@ def int8_conv2d_relu(*operands, **named):
     return np.maximum(int8_conv2d(*operands, **named), np.float32(0))
 
 
+def int8_conv2d_relu_max_pool(*operands, pool_kernel_shape, pool_strides, pool_pads, **named):
+    """Int8Conv2dReluMaxPool: the maxima of int8_conv2d_relu(...) over windows."""
+    y = int8_conv2d_relu(*operands, **named)
+    top, left, bottom, right = pool_pads
+    padded = np.pad(y, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, tuple(pool_kernel_shape), axis=(2, 3))
+    return windows[:, :, :: pool_strides[0], :: pool_strides[1]].max((-2, -1))
+
+
 def int8_linear(x, weight, scale, bias):
     """Int8Linear: x [..., K], weight [O, K] of whole numbers, scale [O], bias [O] -> [..., O]."""
     q, step = quantized(x, -1)

@@ -17,12 +17,14 @@ from edgenet.errors import EdgenetError
 from edgenet.runtime.operators import (
     CONVOLUTIONS,
     DOMAIN,
+    POOLED_CONVOLUTION,
     STATES,
     has_binary_activations,
     has_binary_weights,
     has_int8_activations,
 )
 from edgenet.runtime.shapes import Shape, graph_inputs, infer, resolve_inputs, walk
+from edgenet.runtime.stand_ins import convolved_shape
 from edgenet.runtime.tensors import WEIGHT_INPUTS, Tensors, bits_of, bytes_of, count_elements, get_attribute
 
 BINARY_MACS_PER_OPERATION = 64
@@ -212,7 +214,9 @@ def _macs(node: NodeProto, shapes: Mapping[str, Shape]) -> int | None:
         outputs, *inner_sizes = get_attribute(node, "weight_shape")
         if node.op_type in STATES:
             return times(left, *inner_sizes)
-        if node.op_type in CONVOLUTIONS and result is not None:
+        if node.op_type == POOLED_CONVOLUTION:
+            result = convolved_shape(node, left)
+        elif node.op_type in CONVOLUTIONS and result is not None:
             result[1] = outputs  # packed signs have fewer channels
         return times(result, *inner_sizes)
     weight = shape(node.input[WEIGHT_INPUTS[node.op_type][0]])

@@ -8,7 +8,15 @@ DOMAIN = "edgenet"
 XNOR_CONVOLUTIONS = ["".join(("XnorConv2d", *parts)) for parts in product(*(
     ("", part) for part in ("FromSigns", "Add", "Prelu", "ToSigns")
 ))]  # fmt: skip
-CONVOLUTIONS = (*XNOR_CONVOLUTIONS, "BwnConv2d", "BwnConv2dInt8", "Int8Conv2d", "Int8Conv2dRelu")
+POOLED_CONVOLUTION = "Int8Conv2dReluMaxPool"
+CONVOLUTIONS = (
+    *XNOR_CONVOLUTIONS,
+    "BwnConv2d",
+    "BwnConv2dInt8",
+    "Int8Conv2d",
+    "Int8Conv2dRelu",
+    POOLED_CONVOLUTION,
+)
 LINEARS = ("XnorLinear", "BwnLinear", "Int8Linear")
 STATES = {
     f"{scheme}{kind}": count

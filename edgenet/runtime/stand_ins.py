@@ -7,7 +7,7 @@ from typing import Any
 
 from onnx import NodeProto, TensorProto, helper
 
-from edgenet.runtime.operators import CONVOLUTIONS, LINEARS, STATES
+from edgenet.runtime.operators import CONVOLUTIONS, LINEARS, POOLED_CONVOLUTION, STATES
 
 AddWeight = Callable[[list[int]], str]
 """Adds a float weight of a shape to the graph; returns its name."""
@@ -34,12 +34,31 @@ def _convolution(node: NodeProto, attributes: dict[str, Any], add_weight: AddWei
     if to_signs:
         outputs, attributes["group"] = -(-outputs // 8), 1
     floats, result = f"{node.output[0]}/floats", f"{node.output[0]}/result"
+    pool = {name: attributes.pop(f"pool_{name}", None) for name in ("kernel_shape", "strides", "pads")}
     kind = TensorProto.UINT8 if to_signs else TensorProto.FLOAT
+    last = helper.make_node("Cast", [result], list(node.output), to=kind)
+    if node.op_type == POOLED_CONVOLUTION:
+        last = helper.make_node("MaxPool", [result], list(node.output), **pool)
     return [
         helper.make_node("Cast", [node.input[0]], [floats], to=TensorProto.FLOAT),
         helper.make_node("Conv", [floats, add_weight([outputs, *others])], [result], **attributes),
-        helper.make_node("Cast", [result], list(node.output), to=kind),
+        last,
     ]
+
+
+def convolved_shape(node: NodeProto, shape: list[int] | None) -> list[int] | None:
+    """The shape that a convolution makes of an image [N, C, H, W], before any pooling."""
+    if shape is None:
+        return None
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    kernel, pads = attributes["weight_shape"], attributes["pads"]
+    sizes = [
+        (shape[2 + axis] + pads[axis] + pads[axis + 2] - attributes["dilations"][axis] * (kernel[2 + axis] - 1) - 1)
+        // attributes["strides"][axis]
+        + 1
+        for axis in (0, 1)
+    ]
+    return [shape[0], kernel[0], *sizes]
 
 
 def _recurrence(node: NodeProto, attributes: dict[str, Any], add_weight: AddWeight) -> list[NodeProto]:

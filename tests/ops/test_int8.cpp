@@ -12,7 +12,12 @@ struct Case {
   std::vector<float> x, scale, bias;
   std::vector<uint8_t> bytes, bits;
 
-  int64_t outputs() const { return image.batch * weights.out_channels * image.out_height * image.out_width; }
+  int64_t outputs() const {
+    const bool pooled = weights.form.max_pool;
+    const int64_t rows = pooled ? weights.pool.rows(image.out_height) : image.out_height;
+    const int64_t columns = pooled ? weights.pool.columns(image.out_width) : image.out_width;
+    return image.batch * weights.out_channels * rows * columns;
+  }
   std::string text() const {
     const ConvWeights& w = weights;
     std::ostringstream s;
@@ -84,6 +89,7 @@ std::vector<float> run(const ConvKernel& kernel, const Case& test, bool threads,
 
 void compare(const KernelSet& set, Case& test, bool threads, Report& report) {
   for (const bool binary : {false, true}) {
+    if (binary && test.weights.form.max_pool) continue;
     test.weights.packed = (binary ? test.bits : test.bytes).data();
     const auto make = [&](const KernelSet& of) {
       return binary ? of.bwn_int8_conv2d(test.weights) : of.int8_conv2d(test.weights);
@@ -96,6 +102,21 @@ void compare(const KernelSet& set, Case& test, bool threads, Report& report) {
                   at < 0 ? 0 : found[at], ", expected ", at < 0 ? 0 : expected[at]);
     report.expect(intact, set.name, ": ", test.text(), ": wrote outside its memory");
   }
+}
+
+/// Gives a case its pooling; false if no window fits.
+bool fill_pool(Case& test, Random& random) {
+  PoolWindow& pool = test.weights.pool;
+  pool.kernel_height = random.between(1, 4);
+  pool.kernel_width = random.between(1, 4);
+  pool.stride_height = random.between(1, 3);
+  pool.stride_width = random.between(1, 3);
+  pool.pad_top = random.between(0, pool.kernel_height - 1);
+  pool.pad_bottom = random.between(0, pool.kernel_height - 1);
+  pool.pad_left = random.between(0, pool.kernel_width - 1);
+  pool.pad_right = random.between(0, pool.kernel_width - 1);
+  return test.image.out_height + pool.pad_top + pool.pad_bottom >= pool.kernel_height &&
+         test.image.out_width + pool.pad_left + pool.pad_right >= pool.kernel_width;
 }
 
 void check_random(const KernelSet& set, Random& random, Report& report) {
@@ -119,21 +140,27 @@ void check_random(const KernelSet& set, Random& random, Report& report) {
     test.image.batch = random.between(1, 3);
     test.image.height = random.between(1, 20);
     test.image.width = random.between(1, 40);
-    if (fill(test, random)) compare(set, test, random.chance(0.3), report);
+    if (!fill(test, random)) continue;
+    if (w.form.relu && random.chance(0.6)) w.form.max_pool = fill_pool(test, random);
+    compare(set, test, random.chance(0.3), report);
   }
 }
 
 void check_large(const KernelSet& set, Random& random, Report& report) {
   // A stem, a projection, and sums as long as the specification allows.
-  const ConvWeights all[] = {{64, 3, 7, 7, 1, 2, 2, 3, 3, 3, 3, 1, 1, nullptr, {}},
-                             {24, 64, 1, 1, 1, 2, 2, 0, 0, 0, 0, 1, 1, nullptr, {}},
-                             {9, 1040, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, nullptr, {}},
-                             {16, 115, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, nullptr, {}}};
+  const ConvWeights all[] = {{64, 3, 7, 7, 1, 2, 2, 3, 3, 3, 3, 1, 1, nullptr, {}, {}},
+                             {24, 64, 1, 1, 1, 2, 2, 0, 0, 0, 0, 1, 1, nullptr, {}, {}},
+                             {9, 1040, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, nullptr, {}, {}},
+                             {16, 115, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, nullptr, {}, {}}};
   for (const ConvWeights& weights : all) {
     Case test;
     test.weights = weights;
     test.image = {1, 0, 33, 49, 0, 0};
-    if (fill(test, random)) compare(set, test, true, report);
+    if (!fill(test, random)) continue;
+    compare(set, test, true, report);
+    test.weights.form.relu = test.weights.form.max_pool = true;
+    test.weights.pool = {3, 3, 2, 2, 1, 1, 1, 1};
+    compare(set, test, true, report);
   }
 }
 

@@ -132,6 +132,21 @@ def test_convolutions_of_8_bit_activations_are_exact(isa, operator, v, geometry,
     np.testing.assert_array_equal(y, plain(**operands, **attributes), strict=True)
 
 
+@EXAMPLES
+@given(v=values, geometry=geometries(), kernel=st.tuples(small, small), stride=small, threads=st.integers(1, 2))
+def test_pooled_convolutions_of_8_bit_activations_are_exact(isa, v, geometry, kernel, stride, threads):
+    x_shape, weight_shape, attributes = geometry
+    scale, bias = v.floats(2, weight_shape[0])
+    operands = {"x": v.spread(*x_shape), "weight": v.whole(*weight_shape), "scale": scale, "bias": bias}
+    plain = reference.int8_conv2d_relu(**operands, **attributes)
+    # Windows as large as they may be, and padding up to one less than that.
+    kernel = [min(size, side) for size, side in zip(kernel, plain.shape[2:], strict=True)]
+    pads = [size - 1 for size in kernel] * 2
+    attributes |= {"pool_kernel_shape": kernel, "pool_strides": [stride, stride], "pool_pads": pads}
+    (y,) = models.call("Int8Conv2dReluMaxPool", operands, **attributes).run(threads=threads)
+    np.testing.assert_array_equal(y, reference.int8_conv2d_relu_max_pool(**operands, **attributes), strict=True)
+
+
 @st.composite
 def poolings(draw):
     if draw(st.booleans()):
@@ -266,6 +281,9 @@ def example_calls() -> dict[str, models.Call]:
         calls.append(models.call(name, floats | {"weight": weight}, **conv))
     pooling = {"kernel_shape": (3, 2), "strides": (2, 2), "pads": (1, 0, 1, 1)}
     calls.append(models.call("SignMaxPool2d", {"signs": v.packed_signs(2, 13, 6, 7)}, **pooling))
+    pool = {"pool_kernel_shape": (2, 2), "pool_strides": (2, 1), "pool_pads": (1, 0, 0, 1)}
+    weight = {"weight": v.whole(*shapes[1])}
+    calls.append(models.call("Int8Conv2dReluMaxPool", floats | weight, **conv, **pool))
     rows = {"x": v.floats(3, 20), "scale": v.floats(5), "bias": v.floats(5)}
     calls.append(models.call("XnorLinear", rows | {"threshold": v.floats(20), "weight": v.signs(5, 20)}))
     calls.append(models.call("BwnLinear", rows | {"weight": v.signs(5, 20)}))

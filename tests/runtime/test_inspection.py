@@ -195,6 +195,16 @@ def test_layers_of_eight_bits_and_packed_signs_are_counted_as_what_they_are():
     assert found.binary_parameters == 324 + 405 + 270
 
 
+def test_a_pooled_convolution_is_counted_before_its_pooling():
+    geometry = {"strides": [2, 2], "pads": [3, 3, 3, 3], "dilations": [1, 1], "group": 1}
+    pool = {"pool_kernel_shape": [3, 3], "pool_strides": [2, 2], "pool_pads": [1, 1, 1, 1]}
+    inputs = ["input", "stem.w", "stem.s", "stem.b"]
+    nodes = [edgenet_node("Int8Conv2dReluMaxPool", inputs, ["y"], [4, 3, 7, 7], **geometry, **pool)]
+    tensors = [stored("stem.w", 4, 3, 7, 7, dtype=np.int8), stored("stem.s", 4), stored("stem.b", 4)]
+    found = inspect(model(nodes, [value("input", ["batch", 3, 32, 32])], [value("y", None)], tensors))
+    assert [layer.macs for layer in found.layers] == [16 * 16 * 4 * 3 * 7 * 7]
+
+
 @pytest.mark.parametrize(("kind", "gates", "extra", "states"), [("Lstm", 4, [], 2), ("Gru", 3, ["bias"], 1)])
 @pytest.mark.parametrize("scheme", ["Xnor", "Bwn"])
 def test_gated_layers_work_at_every_step_of_every_sequence(scheme, kind, gates, extra, states):

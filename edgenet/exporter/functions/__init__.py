@@ -16,6 +16,7 @@ from edgenet.exporter.functions.convolution import (
     bwn_conv2d_int8,
     int8_conv2d,
     int8_conv2d_relu,
+    int8_conv2d_relu_max_pool,
     xnor_conv2d,
 )
 from edgenet.exporter.functions.forms import OPERATORS as XNOR_CONVOLUTIONS
@@ -41,6 +42,7 @@ FUNCTIONS: dict[str, Callable[[], FunctionProto]] = {
     "BwnConv2dInt8": bwn_conv2d_int8,
     "Int8Conv2d": int8_conv2d,
     "Int8Conv2dRelu": int8_conv2d_relu,
+    "Int8Conv2dReluMaxPool": int8_conv2d_relu_max_pool,
     "XnorLinear": xnor_linear,
     "BwnLinear": bwn_linear,
     "Int8Linear": int8_linear,

@@ -3,6 +3,8 @@
 The rest of an XnorConv2d form follows the Conv step by step.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from onnx import AttributeProto, FunctionProto, NodeProto, helper
 
@@ -20,6 +22,7 @@ from edgenet.exporter.functions.nodes import (
 from edgenet.exporter.functions.signs import pack_signs, unpack_signs
 
 ATTRIBUTES = ["weight_shape", "strides", "pads", "dilations", "group"]
+POOL_ATTRIBUTES = ("kernel_shape", "strides", "pads")
 
 
 def xnor_conv2d(form: ConvolutionForm) -> FunctionProto:
@@ -65,8 +68,17 @@ def int8_conv2d_relu() -> FunctionProto:
     return _eight_bit("Int8Conv2dRelu", nodes)
 
 
-def _eight_bit(name: str, nodes: list[NodeProto]) -> FunctionProto:
-    return make_function(name, ["x", "weight", "scale", "bias"], ["y"], nodes, ATTRIBUTES)
+def int8_conv2d_relu_max_pool() -> FunctionProto:
+    pool = helper.make_node("MaxPool", ["activated"], ["y"])
+    for name in POOL_ATTRIBUTES:
+        pass_attribute(pool, name, f"pool_{name}", AttributeProto.INTS)
+    relu = helper.make_node("Relu", ["affine"], ["activated"])
+    nodes = [_int8_weight(), *_eight_bit_steps("affine"), relu, pool]
+    return _eight_bit("Int8Conv2dReluMaxPool", nodes, [f"pool_{name}" for name in POOL_ATTRIBUTES])
+
+
+def _eight_bit(name: str, nodes: list[NodeProto], more_attributes: Sequence[str] = ()) -> FunctionProto:
+    return make_function(name, ["x", "weight", "scale", "bias"], ["y"], nodes, [*ATTRIBUTES, *more_attributes])
 
 
 def _int8_weight() -> NodeProto:

@@ -9,6 +9,7 @@ from edgenet.exporter.passes.batch_normalization_into_float import fold_into_flo
 from edgenet.exporter.passes.batch_normalization_to_threshold import turn_into_threshold
 from edgenet.exporter.passes.constants import name_constants
 from edgenet.exporter.passes.dead_code import remove_dead_code
+from edgenet.exporter.passes.max_pool_into_int8 import take_maxima_in_int8
 from edgenet.exporter.passes.names import name_nodes
 from edgenet.exporter.passes.prelu_into_convolution import apply_prelu_in_convolution
 from edgenet.exporter.passes.relu_into_int8 import apply_relu_in_int8
@@ -28,6 +29,7 @@ __all__ = [
     "name_nodes",
     "pass_signs_between_layers",
     "remove_dead_code",
+    "take_maxima_in_int8",
     "turn_into_threshold",
     "turn_shift_into_threshold",
 ]
@@ -43,6 +45,7 @@ PASSES: tuple[Callable[[ir.Model], int], ...] = (
     apply_prelu_in_convolution,
     pass_signs_between_layers,
     apply_relu_in_int8,
+    take_maxima_in_int8,
     remove_dead_code,
     name_constants,
 )

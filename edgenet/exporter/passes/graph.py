@@ -105,3 +105,22 @@ def remove_after(node: ir.Node, follower: ir.Node) -> None:
     result.name, result.shape, result.type = old.name, old.shape, old.type
     ir.convenience.replace_all_uses_with(old, result, replace_graph_outputs=True)
     node.graph.remove(follower, safe=True)
+
+
+def pool_geometry(node: ir.Node | None) -> dict[str, tuple[int, ...]] | None:
+    """kernel_shape, strides and pads of a MaxPool over images that has nothing else to it; None for any other node."""
+    if node is None or not is_operator(node, "MaxPool") or len(node.outputs) > 1:
+        return None
+    attributes = node.attributes
+    kernel = tuple(attributes.get_ints("kernel_shape", ()))
+    pads = tuple(attributes.get_ints("pads", (0, 0, 0, 0)))
+    plain = (
+        len(kernel) == 2
+        and attributes.get_string("auto_pad", "NOTSET") == "NOTSET"
+        and attributes.get_int("ceil_mode", 0) == 0
+        and set(attributes.get_ints("dilations", (1, 1))) == {1}
+        and all(pad < kernel[index % 2] for index, pad in enumerate(pads))
+    )
+    if not plain:
+        return None
+    return {"kernel_shape": kernel, "strides": tuple(attributes.get_ints("strides", (1, 1))), "pads": pads}

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgenet.exporter.functions import DOMAIN
-from edgenet.exporter.passes.graph import array, convolution_form, is_operator, replace_constant
+from edgenet.exporter.passes.graph import array, convolution_form, is_operator, pool_geometry, replace_constant
 
 _BITS = 8
 
@@ -61,7 +61,7 @@ def _follow(value: ir.Value, path: _Path, may_pool: bool) -> bool:
             path.readers.append(node)
         elif _hands_on(node) and index == 0 and _follow(node.outputs[0], path, may_pool):
             path.passed.append(node)
-        elif may_pool and _is_plain_pool(node) and _follow(node.outputs[0], path, may_pool=False):
+        elif may_pool and pool_geometry(node) is not None and _follow(node.outputs[0], path, may_pool=False):
             path.pools.append(node)
         else:
             return False
@@ -74,29 +74,13 @@ def _hands_on(node: ir.Node) -> bool:
     return is_operator(node, "Identity")
 
 
-def _is_plain_pool(node: ir.Node) -> bool:
-    """Whether SignMaxPool2d can do what a MaxPool does."""
-    if not is_operator(node, "MaxPool") or len(node.outputs) > 1:
-        return False
-    attributes = node.attributes
-    kernel = attributes.get_ints("kernel_shape", ())
-    return (
-        len(kernel) == 2
-        and attributes.get_string("auto_pad", "NOTSET") == "NOTSET"
-        and attributes.get_int("ceil_mode", 0) == 0
-        and set(attributes.get_ints("dilations", (1, 1))) == {1}
-        and all(pad < kernel[index % 2] for index, pad in enumerate(attributes.get_ints("pads", (0, 0, 0, 0))))
-    )
-
-
 def _rewrite(producer: ir.Node, path: _Path, threshold: NDArray) -> None:
     replace_constant(producer, len(producer.inputs), threshold, "next_threshold")
     producer.op_type += "ToSigns"
     _hold_signs(producer.outputs[0])
     for pool in path.pools:
-        geometry = {"kernel_shape": pool.attributes.get_ints("kernel_shape")}
-        geometry["strides"] = pool.attributes.get_ints("strides", (1, 1))
-        geometry["pads"] = pool.attributes.get_ints("pads", (0, 0, 0, 0))
+        geometry = pool_geometry(pool)
+        assert geometry is not None
         pool.domain, pool.op_type = DOMAIN, "SignMaxPool2d"
         pool.attributes.clear()
         pool.attributes.update({name: ir.AttrInt64s(name, values) for name, values in geometry.items()})

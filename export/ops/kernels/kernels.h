@@ -22,6 +22,15 @@ struct ConvForm {
   bool prelu = false;
   bool to_signs = false;  ///< packed signs go out, not floats
   bool relu = false;      ///< of the int8 convolution
+  bool max_pool = false;  ///< the largest values of windows go out
+};
+
+/// Windows over an image whose maximum is taken; pads are less than the kernel, so every window meets the image.
+struct PoolWindow {
+  int64_t kernel_height, kernel_width, stride_height, stride_width, pad_top, pad_left, pad_bottom, pad_right;
+
+  int64_t rows(int64_t height) const { return (height + pad_top + pad_bottom - kernel_height) / stride_height + 1; }
+  int64_t columns(int64_t width) const { return (width + pad_left + pad_right - kernel_width) / stride_width + 1; }
 };
 
 /// What a convolution is, apart from the image it is given.
@@ -30,6 +39,7 @@ struct ConvWeights {
   int64_t stride_height, stride_width, pad_top, pad_left, pad_bottom, pad_right, dilation_height, dilation_width;
   const uint8_t* packed;  ///< rows as in SPEC.md, or int8 weights; outlives the kernel
   ConvForm form{};
+  PoolWindow pool{};
 };
 
 struct Image {
@@ -117,11 +127,6 @@ struct KernelSet {
   std::unique_ptr<ConvKernel> (*int8_conv2d)(const ConvWeights&);
   std::unique_ptr<ConvKernel> (*bwn_int8_conv2d)(const ConvWeights&);
   std::unique_ptr<LinearKernel> (*int8_linear)(const LinearWeights&);
-};
-
-/// The pooling windows of SignMaxPool2d.
-struct PoolWindow {
-  int64_t kernel_height, kernel_width, stride_height, stride_width, pad_top, pad_left, pad_bottom, pad_right;
 };
 
 /// SignMaxPool2d of SPEC.md. `image.channels` counts bytes of 8 channels.

@@ -1,4 +1,6 @@
 // The convolutions: XnorConv2d in its 16 forms, and those of binary and of 8-bit weights.
+#include <optional>
+
 #include "ort/weights.h"
 #include "ort/window.h"
 
@@ -20,9 +22,11 @@ class ConvNode final : public WeightedNode<ConvWeights, ConvKernel> {
              std::to_string(shape_[0]) + " output channels");
     }
     const auto& [height, width] = window_;
-    weights_ = {shape_[0],     shape_[1],       shape_[2],        shape_[3],       group,
-                height.stride, width.stride,    height.pad_begin, width.pad_begin, height.pad_end,
-                width.pad_end, height.dilation, width.dilation,   nullptr,         form};
+    weights_ = {shape_[0],       shape_[1],      shape_[2],     shape_[3],
+                group,           height.stride,  width.stride,  height.pad_begin,
+                width.pad_begin, height.pad_end, width.pad_end, height.dilation,
+                width.dilation,  nullptr,        form,          {}};
+    if (form.max_pool) weights_.pool = pool_window(pooling_.emplace(read_pooling(info, "pool_")));
   }
 
  protected:
@@ -38,7 +42,7 @@ class ConvNode final : public WeightedNode<ConvWeights, ConvKernel> {
 
   void check_sizes(const Shape& x) const override {
     const Shape y = output_shape(x);
-    if (x[0] != 0 && y[2] != 0 && y[3] != 0) return;
+    if (x[0] != 0 && y[2] != 0 && y[3] != 0) return check_pooling(x, y);
     refuse(std::string("input ") + op_.inputs[0].name + " has shape " + shape_text(x) +
            ", expected a batch of at least 1 and an image of at least the " + std::to_string(shape_[2]) + " x " +
            std::to_string(shape_[3]) + " kernel (dilation and padding counted): the output would be empty");
@@ -60,6 +64,10 @@ class ConvNode final : public WeightedNode<ConvWeights, ConvKernel> {
     operands.slope = inputs["slope"].floats();
     operands.next_threshold = inputs["next_threshold"].floats();
     operands.scratch = memory.get();
+    if (pooling_) {
+      y[2] = pooling_->height.places(y[2]);
+      y[3] = pooling_->width.places(y[3]);
+    }
     if (weights_.form.to_signs) {
       y[1] = packed_bytes(y[1]);
       operands.y_signs = output<uint8_t>(context, 0, y);
@@ -75,8 +83,15 @@ class ConvNode final : public WeightedNode<ConvWeights, ConvKernel> {
     return {x[0], shape_[0], window_.height.places(x[2]), window_.width.places(x[3])};
   }
 
+  void check_pooling(const Shape& x, const Shape& y) const {
+    if (!pooling_ || (pooling_->height.places(y[2]) != 0 && pooling_->width.places(y[3]) != 0)) return;
+    refuse("input x has shape " + shape_text(x) + " and its convolution " + shape_text(y) +
+           ", expected at least the window of the pooling (padding counted): the output would be empty");
+  }
+
   Shape shape_;
   Window window_;
+  std::optional<Window> pooling_;
   int64_t row_inputs_;
 };
 
@@ -90,6 +105,14 @@ void infer(const ShapeInference& inference, const ConvForm& form) {
   infer_image(inference, channels, Window((*weight)[2], (*weight)[3], *strides, *pads, *dilations));
 }
 
+/// The same with the sizes left open that pooling makes of the convolution's.
+void infer_pooled(const ShapeInference& inference) {
+  const auto x = inference.input(0);
+  const auto weight = inference.attribute_ints("weight_shape", 4, 1);
+  if (!x || x->shape.size() != 4 || !weight) return;
+  inference.set_output(0, {x->shape[0], (*weight)[0], -1, -1}, {x->symbols[0], "", "", ""});
+}
+
 Operator conv(std::string name, std::vector<Operator::Input> inputs, ConvNode::Make make, int64_t most_inputs,
               const ConvForm& form = {}) {
   return {std::move(name),
@@ -98,7 +121,7 @@ Operator conv(std::string name, std::vector<Operator::Input> inputs, ConvNode::M
           [=](const Operator& op, const NodeInfo& info) {
             return std::make_unique<ConvNode>(op, info, make, most_inputs, form);
           },
-          [=](const ShapeInference& inference) { infer(inference, form); }};
+          [=](const ShapeInference& inference) { form.max_pool ? infer_pooled(inference) : infer(inference, form); }};
 }
 
 Operator xnor_conv(const ConvForm& form) {
@@ -129,7 +152,8 @@ std::vector<Operator> conv_operators() {
   for (const bool from_signs : {false, true}) {
     for (const bool add : {false, true}) {
       for (const bool prelu : {false, true}) {
-        for (const bool to_signs : {false, true}) all.push_back(xnor_conv({from_signs, add, prelu, to_signs, false}));
+        for (const bool to_signs : {false, true})
+          all.push_back(xnor_conv({from_signs, add, prelu, to_signs, false, false}));
       }
     }
   }
@@ -143,6 +167,8 @@ std::vector<Operator> conv_operators() {
   all.push_back(conv("BwnConv2dInt8", inputs(abi::kUint8), &KernelSet::bwn_int8_conv2d, (int64_t{1} << 24) / 127));
   all.push_back(conv("Int8Conv2d", inputs(abi::kInt8), &KernelSet::int8_conv2d, most_int8));
   all.push_back(conv("Int8Conv2dRelu", inputs(abi::kInt8), &KernelSet::int8_conv2d, most_int8, relu));
+  relu.max_pool = true;
+  all.push_back(conv("Int8Conv2dReluMaxPool", inputs(abi::kInt8), &KernelSet::int8_conv2d, most_int8, relu));
   return all;
 }
 

@@ -7,11 +7,9 @@ namespace edgenet {
 
 namespace {
 
-const std::vector<int64_t> kUndilated = {1, 1};
-
 class PoolNode final : public Node {
  public:
-  PoolNode(const Operator& op, const NodeInfo& info) : Node(op, info), window_(checked_window(info)) {}
+  PoolNode(const Operator& op, const NodeInfo& info) : Node(op, info), window_(read_pooling(info, "")) {}
 
  protected:
   Shape expected_shape(std::string_view, const Shape&) const override { return {-1, -1, -1, -1}; }
@@ -29,23 +27,10 @@ class PoolNode final : public Node {
     const Tensor& signs = inputs["signs"];
     const Shape y = output_shape(signs.shape);
     const Image image = {y[0], y[1], signs.shape[2], signs.shape[3], y[2], y[3]};
-    const auto& [height, width] = window_;
-    const PoolWindow window = {height.kernel,    width.kernel,    height.stride,  width.stride,
-                               height.pad_begin, width.pad_begin, height.pad_end, width.pad_end};
-    sign_max_pool2d(window, image, signs.bytes(), output<uint8_t>(context, 0, y), executor_of(context));
+    sign_max_pool2d(pool_window(window_), image, signs.bytes(), output<uint8_t>(context, 0, y), executor_of(context));
   }
 
  private:
-  Window checked_window(const NodeInfo& info) const {
-    const auto kernel = info.attribute_ints("kernel_shape", 2, 1);
-    const auto pads = info.attribute_ints("pads", 4, 0);
-    for (size_t i = 0; i < pads.size(); ++i) {
-      if (pads[i] < kernel[i % 2]) continue;
-      refuse("attribute pads is " + list_text(pads) + ", expected each less than the kernel, " + list_text(kernel));
-    }
-    return {kernel[0], kernel[1], info.attribute_ints("strides", 2, 1), pads, kUndilated};
-  }
-
   Shape output_shape(const Shape& signs) const {
     return {signs[0], signs[1], window_.height.places(signs[2]), window_.width.places(signs[3])};
   }
@@ -58,7 +43,7 @@ void infer(const ShapeInference& inference) {
   const auto strides = inference.attribute_ints("strides", 2, 1);
   const auto pads = inference.attribute_ints("pads", 4, 0);
   if (!kernel || !strides || !pads) return;
-  infer_image(inference, -1, Window((*kernel)[0], (*kernel)[1], *strides, *pads, kUndilated));
+  infer_image(inference, -1, Window((*kernel)[0], (*kernel)[1], *strides, *pads, {1, 1}));
 }
 
 }  // namespace

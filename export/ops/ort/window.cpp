@@ -13,6 +13,23 @@ Window::Window(int64_t kernel_height, int64_t kernel_width, const std::vector<in
     : height{kernel_height, strides[0], pads[0], pads[2], dilations[0]},
       width{kernel_width, strides[1], pads[1], pads[3], dilations[1]} {}
 
+Window read_pooling(const NodeInfo& info, const std::string& prefix) {
+  const auto kernel = info.attribute_ints((prefix + "kernel_shape").c_str(), 2, 1);
+  const auto pads = info.attribute_ints((prefix + "pads").c_str(), 4, 0);
+  for (size_t i = 0; i < pads.size(); ++i) {
+    if (pads[i] < kernel[i % 2]) continue;
+    throw Refusal(info.where() + ": attribute " + prefix + "pads is " + list_text(pads) +
+                  ", expected each less than the kernel, " + list_text(kernel));
+  }
+  return {kernel[0], kernel[1], info.attribute_ints((prefix + "strides").c_str(), 2, 1), pads, {1, 1}};
+}
+
+PoolWindow pool_window(const Window& window) {
+  const auto& [height, width] = window;
+  return {height.kernel,    width.kernel,    height.stride,  width.stride,
+          height.pad_begin, width.pad_begin, height.pad_end, width.pad_end};
+}
+
 void infer_image(const ShapeInference& inference, int64_t channels, const Window& window) {
   const auto x = inference.input(0);
   if (!x || x->shape.size() != 4) return;

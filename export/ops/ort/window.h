@@ -25,6 +25,12 @@ struct Window {
          const std::vector<int64_t>& pads, const std::vector<int64_t>& dilations);
 };
 
+/// The window of a pooling, from the attributes kernel_shape, strides and pads with `prefix` before their names;
+/// refuses padding that windows could lie in.
+Window read_pooling(const NodeInfo& info, const std::string& prefix);
+
+PoolWindow pool_window(const Window& window);
+
 /// Sets output 0 to the image that the window makes of input 0; `channels` of -1 stands for as many as come in.
 void infer_image(const ShapeInference& inference, int64_t channels, const Window& window);
 

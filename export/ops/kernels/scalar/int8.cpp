@@ -60,8 +60,8 @@ class Int8Conv2d final : public ConvKernel {
   explicit Int8Conv2d(const ConvWeights& weights) : w_(weights) {}
 
   size_t scratch_bytes(const Image& image) const override {
-    const int64_t rows = image.batch * image.channels * image.height;
-    return static_cast<size_t>(image.batch + rows * Rows(w_, image).columns()) * sizeof(float);
+    const int64_t values = w_.form.max_pool ? image.batch * w_.out_channels * image.out_height * image.out_width : 0;
+    return static_cast<size_t>(image.batch + quantised_values(image) + values) * sizeof(float);
   }
 
   void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
@@ -73,17 +73,40 @@ class Int8Conv2d final : public ConvKernel {
     parallel_for(executor, image.batch * image.channels, [&](int64_t plane) {
       quantise_plane(image, operands.x, plane, 127.0f / steps[plane / image.channels], quantised_rows);
     });
+    float* values = w_.form.max_pool ? quantised_rows + quantised_values(image) : operands.y;
     parallel_for(executor, image.batch * w_.out_channels, [&](int64_t plane) {
       const float step = steps[plane / w_.out_channels] / 127.0f;
+      float* y = values + plane * image.out_height * image.out_width;
       for (int64_t row = 0; row < image.out_height; ++row) {
-        float* y = operands.y + (plane * image.out_height + row) * image.out_width;
-        sum_row(image, quantised_rows, plane, row, y);
-        finish_row(image, operands, plane % w_.out_channels, step, y);
+        sum_row(image, quantised_rows, plane, row, y + row * image.out_width);
+        finish_row(image, operands, plane % w_.out_channels, step, y + row * image.out_width);
       }
+      if (w_.form.max_pool) pool_plane(image, y, plane, operands.y);
     });
   }
 
  private:
+  int64_t quantised_values(const Image& image) const {
+    return image.batch * image.channels * image.height * Rows(w_, image).columns();
+  }
+
+  void pool_plane(const Image& image, const float* values, int64_t plane, float* y) const {
+    const PoolWindow& pool = w_.pool;
+    y += plane * pool.rows(image.out_height) * pool.columns(image.out_width);
+    for (int64_t row = 0; row < pool.rows(image.out_height); ++row) {
+      for (int64_t column = 0; column < pool.columns(image.out_width); ++column) {
+        float largest = 0;  // of values that are not negative
+        for (int64_t tap = 0; tap < pool.kernel_height * pool.kernel_width; ++tap) {
+          const int64_t r = row * pool.stride_height - pool.pad_top + tap / pool.kernel_width;
+          const int64_t c = column * pool.stride_width - pool.pad_left + tap % pool.kernel_width;
+          if (r < 0 || r >= image.out_height || c < 0 || c >= image.out_width) continue;
+          largest = std::max(largest, values[r * image.out_width + c]);
+        }
+        *y++ = largest;
+      }
+    }
+  }
+
   void quantise_plane(const Image& image, const float* x, int64_t plane, float inverse_step, float* rows) const {
     const Rows layout(w_, image);
     for (int64_t row = plane * image.height; row < (plane + 1) * image.height; ++row) {

@@ -108,7 +108,7 @@ class Int8Conv2d final : public ConvKernel {
 
   size_t scratch_bytes(const Image& image) const override {
     const Int8Layout layout(w_, shape_, image);
-    return static_cast<size_t>(room_offset(layout) + (Weights::kExpanded ? kWorkers * weights_.block_bytes() : 0));
+    return static_cast<size_t>(room_offset(layout) + kWorkers * room_bytes(layout));
   }
 
   void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
@@ -123,7 +123,7 @@ class Int8Conv2d final : public ConvKernel {
         pack_quad(layout, x, factor, i / shape_.quads, i % shape_.quads,
                   planes(operands, layout) + i * layout.quad_bytes);
       });
-      convolve(layout, operands, operands.y + n * w_.out_channels * layout.positions, most / 127, executor);
+      convolve(layout, operands, operands.y + n * w_.out_channels * plane_outputs(layout), most / 127, executor);
     }
   }
 
@@ -147,6 +147,18 @@ class Int8Conv2d final : public ConvKernel {
   }
   int64_t room_offset(const Int8Layout& layout) const {
     return planes_offset(layout) + round_up(w_.group * shape_.quads * layout.quad_bytes + kInt8Slack, 64);
+  }
+
+  /// What a worker needs for itself: expanded weights, and the values that are pooled.
+  int64_t room_bytes(const Int8Layout& layout) const {
+    const int64_t floats = w_.form.max_pool ? kInt8Outputs * layout.positions + layout.out_width : 0;
+    return round_up(values_offset() + floats * static_cast<int64_t>(sizeof(float)), 64);
+  }
+  int64_t values_offset() const { return Weights::kExpanded ? round_up(weights_.block_bytes(), 64) : 0; }
+
+  /// Outputs of a channel.
+  int64_t plane_outputs(const Int8Layout& layout) const {
+    return w_.form.max_pool ? w_.pool.rows(layout.out_height()) * w_.pool.columns(layout.out_width) : layout.positions;
   }
 
   static float largest(const float* x, int64_t count, float* parts, const Executor& executor) {
@@ -237,16 +249,21 @@ class Int8Conv2d final : public ConvKernel {
                 const Executor& executor) const {
     const int64_t blocks = shape_.blocks();
     // A single block of outputs is split by positions instead.
-    const int64_t parts = larger(1, smaller(8 / blocks, layout.positions / (4 * Isa::kLanes * kVectors)));
+    const int64_t splits = w_.form.max_pool ? 1 : smaller(8 / blocks, layout.positions / (4 * Isa::kLanes * kVectors));
+    const int64_t parts = larger(1, splits);
     const int64_t part = round_up((layout.positions + parts - 1) / parts, Isa::kLanes * kVectors);
     const int64_t tasks = blocks * parts;
     std::atomic<int64_t> next{0};
-    auto* rooms = reinterpret_cast<int8_t*>(static_cast<uint8_t*>(operands.scratch) + room_offset(layout));
+    uint8_t* rooms = static_cast<uint8_t*>(operands.scratch) + room_offset(layout);
     parallel_for(executor, smaller(kWorkers, tasks), [&](int64_t worker) {
-      int8_t* room = Weights::kExpanded ? rooms + worker * weights_.block_bytes() : nullptr;
+      uint8_t* room = rooms + worker * room_bytes(layout);
       for (int64_t task = next++; task < tasks; task = next++) {
         const int64_t index = task / parts;
-        const Block block = make_block(layout, operands, y, step, index, room);
+        Block block = make_block(layout, operands, y, step, index, reinterpret_cast<int8_t*>(room));
+        if (w_.form.max_pool) {
+          sum_and_pool(layout, block, reinterpret_cast<float*>(room + values_offset()));
+          continue;
+        }
         const int64_t begin = task % parts * part;
         sum_block(block, begin, smaller(begin + part, layout.positions));
       }
@@ -267,7 +284,7 @@ class Int8Conv2d final : public ConvKernel {
                 weights_.sums(index),
                 {},
                 {},
-                y + channel * layout.positions,
+                y + channel * plane_outputs(layout),
                 smaller(kInt8Outputs, shape_.group_outputs - first),
                 layout.positions,
                 w_.form.relu};
@@ -276,6 +293,54 @@ class Int8Conv2d final : public ConvKernel {
       block.bias[o] = operands.bias[channel + o];
     }
     return block;
+  }
+
+  /// Sums a block a few rows at a time, and takes the largest of the windows that these complete while they are near.
+  void sum_and_pool(const Int8Layout& layout, Block& block, float* values) const {
+    constexpr int64_t kRows = 16;
+    const int64_t rows = w_.pool.rows(layout.out_height());
+    float* pooled = block.y;
+    block.y = values;
+    for (int64_t row = 0, done = 0; row < layout.out_height(); row += kRows) {
+      const int64_t end = smaller(row + kRows, layout.out_height());
+      sum_block(block, row * layout.out_width, end * layout.out_width);
+      for (; done < rows; ++done) {
+        const int64_t bottom = done * w_.pool.stride_height - w_.pool.pad_top + w_.pool.kernel_height;
+        if (smaller(bottom, layout.out_height()) > end) break;
+        for (int64_t o = 0; o < block.outputs; ++o) {
+          pool_row(layout, values + o * layout.positions, done, values + kInt8Outputs * layout.positions,
+                   pooled + o * plane_outputs(layout) + done * w_.pool.columns(layout.out_width));
+        }
+      }
+    }
+  }
+
+  /// One row of windows over a channel's values, none of which is negative; `line` is room for a row of them.
+  void pool_row(const Int8Layout& layout, const float* values, int64_t row, float* __restrict line,
+                float* __restrict y) const {
+    const PoolWindow& pool = w_.pool;
+    const int64_t width = layout.out_width;
+    const int64_t top = row * pool.stride_height - pool.pad_top;
+    const int64_t first = larger(0, top);
+    std::memcpy(line, values + first * width, static_cast<size_t>(width) * sizeof(float));
+    for (int64_t r = first + 1; r < smaller(top + pool.kernel_height, layout.out_height()); ++r) {
+      const float* from = values + r * width;
+      for (int64_t c = 0; c < width; ++c) line[c] = from[c] > line[c] ? from[c] : line[c];
+    }
+    const int64_t columns = pool.columns(width);
+    for (int64_t column = 0; column < columns; ++column) y[column] = 0;
+    for (int64_t tap = 0; tap < pool.kernel_width; ++tap) {
+      const float* from = line + tap - pool.pad_left;
+      const int64_t begin = larger(0, (pool.pad_left - tap + pool.stride_width - 1) / pool.stride_width);
+      const int64_t end = smaller(columns, (width - 1 - tap + pool.pad_left) / pool.stride_width + 1);
+      if (pool.stride_width == 2) {
+        for (int64_t c = begin; c < end; ++c) y[c] = from[2 * c] > y[c] ? from[2 * c] : y[c];
+      } else {
+        for (int64_t c = begin; c < end; ++c) {
+          y[c] = from[c * pool.stride_width] > y[c] ? from[c * pool.stride_width] : y[c];
+        }
+      }
+    }
   }
 
   static constexpr int kVectors = Isa::kVectors;

@@ -81,6 +81,8 @@ struct Int8Layout {
     return {first, larger(first, end)};
   }
 
+  int64_t out_height() const { return positions / out_width; }
+
   int64_t height, width, out_width, positions, taps, phases, plane_rows, quad_bytes;
 };
 
