@@ -1,4 +1,4 @@
-"""What ONNX Runtime takes to load the portable path, in bytes a weight: it unpacks all before the first run."""
+"""What ONNX Runtime takes to load the portable path, in bytes a weight: it unpacks all of them before the first run."""
 
 import subprocess
 import sys
