@@ -39,7 +39,7 @@ class _Schemes(click.ParamType):
     "--schemes", default=",".join(SCHEMES), show_default=True, type=_Schemes(), metavar="LIST", help="What to make."
 )
 @click.option(
-    "--ends", default="fp32", show_default=True, type=click.Choice(["fp32", "int8", "binary"]),
+    "--ends", default="int8", show_default=True, type=click.Choice(["fp32", "int8", "binary"]),
     help="Precision of the first and the last layer and of 1x1 shortcut projections.",
 )  # fmt: skip
 @click.option(

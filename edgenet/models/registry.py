@@ -26,7 +26,7 @@ def register_model(factory: Factory) -> Factory:
 
 
 def create(
-    name: str, num_classes: int = 10, scheme: str = "full", *, ends: str = "fp32",
+    name: str, num_classes: int = 10, scheme: str = "full", *, ends: str = "int8",
     weights: Mapping[str, Tensor] | None = None, binary_options: Mapping[str, Any] | None = None, **options: Any,
 ) -> nn.Module:  # fmt: skip
     """Make a network of the registry.

@@ -32,7 +32,7 @@ class _Plan:
 
 
 def binarize(
-    model: nn.Module, scheme: str, *, ends: str = "fp32", filter_fn: FilterFunction | None = None,
+    model: nn.Module, scheme: str, *, ends: str = "int8", filter_fn: FilterFunction | None = None,
     calibration: Tensor | tuple[Any, ...] | str | None = None,
     estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste", scale: str = "mean",
     threshold: bool = True, activations: str = "fp32",

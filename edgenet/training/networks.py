@@ -47,7 +47,7 @@ class Network:
         return None if own_shape is None else tuple(own_shape)
 
     def build(
-        self, scheme: str, classes: int, *, ends: str = "fp32", calibration: Tensor,
+        self, scheme: str, classes: int, *, ends: str = "int8", calibration: Tensor,
         weights: Mapping[str, Tensor] | None = None, binary_options: Mapping[str, Any] | None = None,
     ) -> nn.Module:  # fmt: skip
         """The network in a scheme, from the `weights` of the full one if given; a binary one is calibrated."""

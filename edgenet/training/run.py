@@ -77,7 +77,7 @@ class _Run:
 
 def train(
     model: str | Factory, schemes: Sequence[str] = SCHEMES, data: str | Path | None = None, *,
-    epochs: int | None = None, seed: int = 0, out: str | Path | None = None, resume: bool = False, ends: str = "fp32",
+    epochs: int | None = None, seed: int = 0, out: str | Path | None = None, resume: bool = False, ends: str = "int8",
     activations: str = "fp32", weights: str | Path | None = None, recipe: Recipes = "default", distill: bool = True,
     options: Mapping[str, Any] | None = None, on_event: OnEvent = print_event, progress_bar: bool | None = None,
 ) -> list[TrainedNetwork]:  # fmt: skip

@@ -57,11 +57,11 @@ def test_any_batch_runs_with_the_result_of_torch(classifier):
 def test_the_graph_holds_one_node_a_layer_named_after_its_module_and_no_normalisation(classifier):
     model = onnx.load(classifier[1])
     nodes = {node.name: node.op_type for node in model.graph.node}
-    assert nodes["stem"] == "Conv"
+    assert nodes["stem"] == "Int8Conv2d"
     assert nodes["body.1"] == "XnorConv2d"
-    assert nodes["fc"] == "Gemm"
+    assert nodes["fc"] == "Int8Linear"
     assert "BatchNormalization" not in nodes.values()
-    assert [function.name for function in model.functions] == ["XnorConv2d"]
+    assert sorted(function.name for function in model.functions) == ["Int8Conv2d", "Int8Linear", "XnorConv2d"]
     names = {tensor.name for tensor in model.graph.initializer}
     assert {f"body.1.{role}" for role in ("weight", "threshold", "scale", "bias")} <= names
 
@@ -81,7 +81,7 @@ def test_the_metadata_says_what_the_file_is(classifier):
     network, path, _ = classifier
     found = InferenceSession(path, native=False).metadata
     assert found["scheme"] == "xnor"
-    assert found["ends"] == "fp32"
+    assert found["ends"] == "int8"
     assert found["classes"] == ["a", "b", "c", "d"]
     assert found["preprocessing"] == {"mean": 0.5}
     assert found["task"] == "image-classification"

@@ -65,8 +65,8 @@ def test_xnor_pools_before_it_normalises_and_has_no_relu_before_a_sign():
     single, pooled = ["BinaryConv2d", "BatchNorm2d"], ["BinaryConv2d", "MaxPool2d", "BatchNorm2d"]
     stages = [single + pooled] * 2 + [single + single + pooled] * 3
     expected = [name for stage in stages for name in stage]
-    expected[0] = "Conv2d"
-    assert order == [*expected, *["BinaryLinear", "BatchNorm1d"] * 2, "ReLU", "Linear"]
+    expected[0] = "Int8Conv2d"
+    assert order == [*expected, *["BinaryLinear", "BatchNorm1d"] * 2, "ReLU", "Int8Linear"]
 
 
 @pytest.mark.parametrize(("ends", "binary"), [("fp32", 14), ("binary", 16)])

@@ -47,12 +47,12 @@ def test_report_says_what_became_of_every_layer_and_why():
     model = small_net()
     report = enn.binarize(model, "bwn", calibration=BATCH)
     assert as_rows(report) == {
-        "0": ("kept", "full", "first layer"),
+        "0": ("quantized", "int8", "first layer"),
         "3": ("kept", "full", "depthwise convolution: too few weights an output to be worth a bit"),
         "4": ("binarized", "bwn", ""),
         "6": ("kept", "full", "padding mode 'reflect': binary convolutions pad with zeros"),
         "8": ("binarized", "bwn", ""),
-        "9": ("kept", "full", "last layer"),
+        "9": ("quantized", "int8", "last layer"),
     }
     assert model.binarization_report is report
     assert [row.name for row in report.binarized] == ["4", "8"]

@@ -75,7 +75,7 @@ def test_metadata_say_what_was_trained_how_and_how_well(finished):
     assert metadata["classes"] == ["horizontal", "vertical"]
     assert metadata["recipe"]["learning_rate"] == RECIPE.learning_rate
     assert metadata["accuracy"] == {"metric": "top1", "value": networks[2].accuracy, "samples": 10}
-    assert [row["action"] for row in metadata["layers"]] == ["kept", "binarized", "binarized", "kept"]
+    assert [row["action"] for row in metadata["layers"]] == ["quantized", "binarized", "binarized", "quantized"]
     assert metadata["distilled"]
     assert not networks[0].metadata["distilled"]
 
