@@ -16,7 +16,8 @@
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
 
-/// The weights of a convolution as bytes [block of outputs][quad of channels][tap][output][channel of the quad].
+/// The weights of a convolution as bytes [block of outputs][quad of channels][tap][output][channel of the quad], or
+/// where they lie in the file if that has every quad of a block in one piece.
 class Int8Weights {
  public:
   explicit Int8Weights(const ConvWeights& w) : Int8Weights(w, Int8Shape(w)) {}
@@ -26,26 +27,31 @@ class Int8Weights {
   /// The block's weights; `room` is not needed.
   template <class Isa>
   const int8_t* block(int64_t block, int8_t* /*room*/) const {
-    return bytes_of(block);
+    return in_place() ? file_ + block * kInt8Outputs * shape_.row : bytes_of(block);
   }
+  bool in_place() const { return in_place(shape_); }
   static constexpr bool kExpanded = false;
 
  private:
   Int8Weights(const ConvWeights& w, const Int8Shape& shape)
       : shape_(shape),
-        words_(shape.blocks() * shape.block_taps() * kInt8Quads / 4),
+        file_(reinterpret_cast<const int8_t*>(w.packed)),
+        words_(in_place(shape) ? 0 : shape.blocks() * shape.block_taps() * kInt8Quads / 4),
         sums_(shape.blocks() * kInt8Outputs) {
-    const auto* weights = reinterpret_cast<const int8_t*>(w.packed);
-    std::memset(words_.data(), 0, static_cast<size_t>(shape.blocks() * block_bytes()));
+    if (!in_place()) std::memset(words_.data(), 0, static_cast<size_t>(shape.blocks() * block_bytes()));
     std::memset(sums_.data(), 0, static_cast<size_t>(shape.blocks() * kInt8Outputs) * sizeof(int32_t));
     for (int64_t o = 0; o < w.out_channels; ++o) {
       const Int8Place place = shape.place(o);
       for (int64_t k = 0; k < shape.row; ++k) {
-        const int8_t weight = weights[o * shape.row + k];
-        bytes_of(place.block)[shape.index(place, k)] = weight;
+        const int8_t weight = file_[o * shape.row + k];
+        if (!in_place()) bytes_of(place.block)[shape.index(place, k)] = weight;
         sums_of(place.block)[place.output] += weight;
       }
     }
+  }
+
+  static bool in_place(const Int8Shape& shape) {
+    return shape.taps == 1 && shape.row % 4 == 0 && shape.group_outputs % kInt8Outputs == 0;
   }
 
   int8_t* bytes_of(int64_t block) { return reinterpret_cast<int8_t*>(words_.data()) + block * block_bytes(); }
@@ -58,6 +64,7 @@ class Int8Weights {
   }
 
   Int8Shape shape_;
+  const int8_t* file_;
   AlignedWords words_, sums_;
 };
 
@@ -77,6 +84,7 @@ class BitWeights {
     for (int64_t i = 0; i < shape_.block_taps(); ++i) Isa::expand(words[i], room + i * kInt8Quads);
     return room;
   }
+  bool in_place() const { return false; }
   static constexpr bool kExpanded = true;
 
  private:
@@ -190,10 +198,10 @@ class Int8Conv2d final : public ConvKernel {
           uint32_t* line = lines + column * plane;
           if (!inside) {
             fill(line, layout.out_width);
-          } else if (column == 0 || w_.stride_width != 1) {
+          } else if (column < layout.column_phases) {
             pack_line(layout, channels, exist, factor, in_row, column, line);
           } else {
-            shift_line(layout, channels, exist, factor, in_row, column, line, plane);
+            shift_line(layout, channels, exist, factor, in_row, column, line, layout.column_phases * plane);
           }
         }
       }
@@ -215,22 +223,24 @@ class Int8Conv2d final : public ConvKernel {
     Isa::quantize(from, exist, w_.stride_width, factor, span.end - span.first, line + span.first);
   }
 
-  /// With a horizontal stride of 1 most of a column's values are those of the column before, one dilation on.
+  /// Most of a column's values are those of the column `column_phases` before, `column_shift` outputs on; `distance` is
+  /// how far before this line theirs lies.
   void shift_line(const Int8Layout& layout, const float* const (&channels)[4], int64_t exist, float factor,
-                  int64_t in_row, int64_t column, uint32_t* line, int64_t plane) const {
-    const int64_t shift = w_.dilation_width;
+                  int64_t in_row, int64_t column, uint32_t* line, int64_t distance) const {
+    const int64_t shift = layout.column_shift;
     const Int8Span span = layout.columns(w_, column);
     const int64_t kept = layout.out_width - shift;
     if (kept <= 0) return pack_line(layout, channels, exist, factor, in_row, column, line);
-    std::memcpy(line, line - plane + shift, static_cast<size_t>(kept) * sizeof(uint32_t));
+    std::memcpy(line, line - distance + shift, static_cast<size_t>(kept) * sizeof(uint32_t));
     fill(line + kept, shift);
     if (span.end <= kept) return;
     const int64_t first = larger(kept, span.first);
     const float* from[4];
     for (int64_t i = 0; i < 4; ++i) {
-      from[i] = channels[i] + in_row * layout.width + first + column * shift - w_.pad_left;
+      from[i] =
+          channels[i] + in_row * layout.width + first * w_.stride_width + column * w_.dilation_width - w_.pad_left;
     }
-    Isa::quantize(from, exist, 1, factor, span.end - first, line + first);
+    Isa::quantize(from, exist, w_.stride_width, factor, span.end - first, line + first);
   }
 
   struct Block {
@@ -238,6 +248,7 @@ class Int8Conv2d final : public ConvKernel {
     int64_t tap_count, quads, quad_bytes;
     const uint8_t* planes;
     const int8_t* weights;
+    int64_t row;  ///< bytes from one output's weights to the next one's where they lie in the file, else 0
     const int32_t* sums;
     float factor[kInt8Outputs], bias[kInt8Outputs];
     float* y;
@@ -281,6 +292,7 @@ class Int8Conv2d final : public ConvKernel {
                 layout.quad_bytes,
                 planes(operands, layout) + group * shape_.quads * layout.quad_bytes,
                 weights_.template block<Isa>(index, room),
+                weights_.in_place() ? shape_.row : 0,
                 weights_.sums(index),
                 {},
                 {},
@@ -349,20 +361,28 @@ class Int8Conv2d final : public ConvKernel {
     for (int64_t position = begin; position < end;) {
       const int64_t vectors = (end - position + Isa::kLanes - 1) / Isa::kLanes;
       if (kVectors >= 3 && vectors >= 3 && vectors != 4) {
-        sum_tile<kVectors>(block, position, end);
+        sum_lanes<kVectors>(block, position, end);
         position += kVectors * Isa::kLanes;
       } else if (kVectors >= 2 && vectors >= 2) {
-        sum_tile<kVectors >= 2 ? 2 : 1>(block, position, end);
+        sum_lanes<kVectors >= 2 ? 2 : 1>(block, position, end);
         position += 2 * Isa::kLanes;
       } else {
-        sum_tile<1>(block, position, end);
+        sum_lanes<1>(block, position, end);
         position += Isa::kLanes;
       }
     }
   }
 
   template <int vectors>
+  static void sum_lanes(const Block& block, int64_t position, int64_t end) {
+    if (block.row != 0) return sum_tile<vectors, true>(block, position, end);
+    sum_tile<vectors, false>(block, position, end);
+  }
+
+  template <int vectors, bool in_place>
   __attribute__((noinline)) static void sum_tile(const Block& block, int64_t position, int64_t end) {
+    const int64_t next_output = in_place ? block.row : 4;
+    const int64_t next_quad = in_place ? 4 : kInt8Quads;
     typename Isa::Int sums[kInt8Outputs][vectors];
     typename Isa::Int totals[kInt8Outputs][vectors];
     clear(sums);
@@ -378,11 +398,11 @@ class Int8Conv2d final : public ConvKernel {
         for (int v = 0; v < vectors; ++v) x[v] = Isa::load(from + v * Isa::kLanes * 4);
 #pragma GCC unroll 8
         for (int o = 0; o < kInt8Outputs; ++o) {
-          const auto weight = Isa::broadcast(weights + 4 * o);
+          const auto weight = Isa::broadcast(weights + o * next_output);
 #pragma GCC unroll 4
           for (int v = 0; v < vectors; ++v) sums[o][v] = Isa::add_products(sums[o][v], x[v], weight);
         }
-        weights += kInt8Quads;
+        weights += next_quad;
         if (Isa::kFlush != 0 && --left == 0) {
           flush(sums, totals);
           left = Isa::kFlush;
