@@ -55,10 +55,13 @@ struct Int8Layout {
         positions(image.out_height * image.out_width),
         taps(shape.taps),
         phases(0),
+        column_phases(1),
         plane_rows(image.out_height + (w.kernel_height - 1) * w.dilation_height / w.stride_height) {
     for (int64_t row = 0; row < w.kernel_height; ++row) {
       phases = larger(phases, row * w.dilation_height % w.stride_height + 1);
     }
+    while (column_phases * w.dilation_width % w.stride_width != 0) ++column_phases;
+    column_shift = column_phases * w.dilation_width / w.stride_width;
     quad_bytes = phases * w.kernel_width * plane_rows * out_width * 4;
   }
 
@@ -83,7 +86,10 @@ struct Int8Layout {
 
   int64_t out_height() const { return positions / out_width; }
 
-  int64_t height, width, out_width, positions, taps, phases, plane_rows, quad_bytes;
+  int64_t height, width, out_width, positions, taps, phases;
+  int64_t column_phases;  ///< kernel columns after which outputs meet the same input columns again
+  int64_t column_shift;   ///< so many outputs on
+  int64_t plane_rows, quad_bytes;
 };
 
 }  // namespace
