@@ -31,7 +31,7 @@ def export_untrained(folder: Path | None = None) -> Path:
     from edgenet.models import create
     from edgenet.nn import calibrate
 
-    folder = folder or cache_folder() / __version__ / "resnet18-224-untrained"
+    folder = folder or cache_folder() / __version__ / "resnet18-224-untrained-int8"
     folder.mkdir(parents=True, exist_ok=True)
     images = torch.randn((8, 3, 224, 224), generator=torch.Generator().manual_seed(0))
     for scheme in _SCHEMES:
