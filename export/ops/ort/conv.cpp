@@ -102,15 +102,15 @@ void infer(const ShapeInference& inference, const ConvForm& form) {
   const auto dilations = inference.attribute_ints("dilations", 2, 1);
   if (!weight || !strides || !pads || !dilations) return;
   const int64_t channels = form.to_signs ? packed_bytes((*weight)[0]) : (*weight)[0];
-  infer_image(inference, channels, Window((*weight)[2], (*weight)[3], *strides, *pads, *dilations));
-}
-
-/// The same with the sizes left open that pooling makes of the convolution's.
-void infer_pooled(const ShapeInference& inference) {
-  const auto x = inference.input(0);
-  const auto weight = inference.attribute_ints("weight_shape", 4, 1);
-  if (!x || x->shape.size() != 4 || !weight) return;
-  inference.set_output(0, {x->shape[0], (*weight)[0], -1, -1}, {x->symbols[0], "", "", ""});
+  std::vector<Window> windows = {Window((*weight)[2], (*weight)[3], *strides, *pads, *dilations)};
+  if (form.max_pool) {
+    const auto kernel = inference.attribute_ints("pool_kernel_shape", 2, 1);
+    const auto pool_strides = inference.attribute_ints("pool_strides", 2, 1);
+    const auto pool_pads = inference.attribute_ints("pool_pads", 4, 0);
+    if (!kernel || !pool_strides || !pool_pads) return;
+    windows.emplace_back((*kernel)[0], (*kernel)[1], *pool_strides, *pool_pads, std::vector<int64_t>{1, 1});
+  }
+  infer_image(inference, channels, windows);
 }
 
 Operator conv(std::string name, std::vector<Operator::Input> inputs, ConvNode::Make make, int64_t most_inputs,
@@ -121,7 +121,7 @@ Operator conv(std::string name, std::vector<Operator::Input> inputs, ConvNode::M
           [=](const Operator& op, const NodeInfo& info) {
             return std::make_unique<ConvNode>(op, info, make, most_inputs, form);
           },
-          [=](const ShapeInference& inference) { form.max_pool ? infer_pooled(inference) : infer(inference, form); }};
+          [=](const ShapeInference& inference) { infer(inference, form); }};
 }
 
 Operator xnor_conv(const ConvForm& form) {

@@ -43,7 +43,7 @@ void infer(const ShapeInference& inference) {
   const auto strides = inference.attribute_ints("strides", 2, 1);
   const auto pads = inference.attribute_ints("pads", 4, 0);
   if (!kernel || !strides || !pads) return;
-  infer_image(inference, -1, Window((*kernel)[0], (*kernel)[1], *strides, *pads, {1, 1}));
+  infer_image(inference, -1, {Window((*kernel)[0], (*kernel)[1], *strides, *pads, {1, 1})});
 }
 
 }  // namespace

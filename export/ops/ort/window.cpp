@@ -30,7 +30,7 @@ PoolWindow pool_window(const Window& window) {
           height.pad_begin, width.pad_begin, height.pad_end, width.pad_end};
 }
 
-void infer_image(const ShapeInference& inference, int64_t channels, const Window& window) {
+void infer_image(const ShapeInference& inference, int64_t channels, const std::vector<Window>& windows) {
   const auto x = inference.input(0);
   if (!x || x->shape.size() != 4) return;
   ShapeInference::Input y = *x;
@@ -38,13 +38,15 @@ void infer_image(const ShapeInference& inference, int64_t channels, const Window
     y.shape[1] = channels;
     y.symbols[1].clear();
   }
-  for (const size_t axis : {size_t{2}, size_t{3}}) {
-    const WindowAxis& along = axis == 2 ? window.height : window.width;
-    const bool keeps_size = along.stride == 1 && along.pads() == along.reach();
-    if (keeps_size) continue;
-    const int64_t places = along.places(x->shape[axis]);
-    y.shape[axis] = places >= 1 ? places : -1;
-    y.symbols[axis].clear();
+  for (const Window& window : windows) {
+    for (const size_t axis : {size_t{2}, size_t{3}}) {
+      const WindowAxis& along = axis == 2 ? window.height : window.width;
+      const bool keeps_size = along.stride == 1 && along.pads() == along.reach();
+      if (keeps_size) continue;
+      const int64_t places = along.places(y.shape[axis]);
+      y.shape[axis] = places >= 1 ? places : -1;
+      y.symbols[axis].clear();
+    }
   }
   inference.set_output(0, y.shape, y.symbols);
 }

@@ -31,7 +31,8 @@ Window read_pooling(const NodeInfo& info, const std::string& prefix);
 
 PoolWindow pool_window(const Window& window);
 
-/// Sets output 0 to the image that the window makes of input 0; `channels` of -1 stands for as many as come in.
-void infer_image(const ShapeInference& inference, int64_t channels, const Window& window);
+/// Sets output 0 to the image that the windows, one after the other, make of input 0; `channels` of -1 stands for as
+/// many as come in.
+void infer_image(const ShapeInference& inference, int64_t channels, const std::vector<Window>& windows);
 
 }  // namespace edgenet
