@@ -40,6 +40,7 @@ struct ConvWeights {
   const uint8_t* packed;  ///< rows as in SPEC.md, or int8 weights; outlives the kernel
   ConvForm form{};
   PoolWindow pool{};
+  int64_t likely_positions = 0;  ///< of an output plane, where that is known when the kernel is made; any may come
 };
 
 struct Image {
