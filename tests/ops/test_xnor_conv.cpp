@@ -284,6 +284,21 @@ Case random_slice_case(Random& random) {
   return test;
 }
 
+/// Layers of many outputs, which wide sets convolve in slices of 256 output channels.
+Case random_channel_slice_case(Random& random) {
+  Case test = random_case(random);
+  ConvWeights& w = test.weights;
+  w.group = random.pick<int64_t>({1, 1, 1, 2});
+  w.group_channels = random.pick<int64_t>({1, 26, 27, 28, 54, 55, 64, 107, 109, 128, 256});
+  w.out_channels = w.group * random.pick<int64_t>({256, 256, 512, 255, 192, 300});
+  w.kernel_height = w.kernel_width = random.pick<int64_t>({1, 2, 3, 3});
+  w.likely_positions = random.pick<int64_t>({1, 49, 800});
+  test.image.batch = random.pick<int64_t>({1, 1, 2});
+  test.image.height = random.between(1, 17);
+  test.image.width = random.between(1, 17);
+  return test;
+}
+
 /// More weights an output than 16 bits can count, and sums that reach every one of them.
 void check_saturation(Random& random, Report& report) {
   Case test{};
@@ -291,12 +306,15 @@ void check_saturation(Random& random, Report& report) {
   test.image = {1, 7400, 3, 5, 0, 0};
   for (const float value : {-3.0f, 3.0f}) {
     for (const int64_t channels : {7400, 7281, 512}) {
-      test.weights.group_channels = channels;
+      test.weights.group_channels = test.image.channels = channels;
+      test.weights.out_channels = channels == 7281 ? 256 : 9;
+      test.weights.likely_positions = 15;
       fill(test, random, false);
       std::fill(test.packed.begin(), test.packed.end(), 0xff);
       if (channels * 9 % 8 != 0) {
-        const size_t row_bytes = test.packed.size() / 9;
-        for (size_t row = 1; row <= 9; ++row) test.packed[row * row_bytes - 1] = (1 << channels * 9 % 8) - 1;
+        const size_t rows = static_cast<size_t>(test.weights.out_channels);
+        const size_t row_bytes = test.packed.size() / rows;
+        for (size_t row = 1; row <= rows; ++row) test.packed[row * row_bytes - 1] = (1 << channels * 9 % 8) - 1;
       }
       std::fill(test.x.begin(), test.x.end(), value);
       check_wide(test, run(*scalar_kernels.xnor_conv2d(test.weights), test, false), true, report);
@@ -321,6 +339,10 @@ int main() {
   }
   for (int i = 0; i < 100; ++i) {
     Case test = random_slice_case(random);
+    check(test, random, report);
+  }
+  for (int i = 0; i < 200; ++i) {
+    Case test = random_channel_slice_case(random);
     check(test, random, report);
   }
   check_saturation(random, report);

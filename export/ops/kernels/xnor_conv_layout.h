@@ -93,4 +93,23 @@ class XnorConvWeights {
   std::vector<uint8_t> bytes_;
 };
 
+constexpr int64_t kBundleWeights = 27;  ///< weights that are looked up together where lanes are output channels
+
+/// A bit for a weight of each of 256 output channels:
+/// [group, panel of 256 outputs, kernel row, kernel column, channel in whole bundles, output].
+class XnorChannelPlanes {
+ public:
+  static constexpr int64_t kLanes = 256;
+
+  explicit XnorChannelPlanes(const ConvWeights& weights);
+  ~XnorChannelPlanes();
+
+  int64_t bundles() const { return bundles_; }
+  const uint8_t* at(int64_t group, int64_t panel, int64_t tap, int64_t bundle) const;
+
+ private:
+  int64_t panels_, taps_, bundles_;  ///< bundles: of a tap
+  std::vector<uint8_t> bytes_;
+};
+
 }  // namespace edgenet

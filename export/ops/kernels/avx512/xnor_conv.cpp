@@ -3,6 +3,7 @@
 #include "kernels/avx512/avx512.h"
 #include "kernels/x86/xnor_conv_256.h"
 #include "kernels/x86/xnor_conv_512.h"
+#include "kernels/x86/xnor_conv_channel_slice.h"
 #include "kernels/x86/xnor_conv_slice.h"
 
 namespace edgenet::avx512 {
@@ -83,6 +84,10 @@ struct Isa {
 
 }  // namespace
 
-std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) { return x86::make_xnor_conv2d<Isa>(weights); }
+std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
+  using ChannelConv2d = x86::XnorChannelConv2d<Isa>;
+  if (x86::has_tables(weights) && ChannelConv2d::suits(weights)) return std::make_unique<ChannelConv2d>(weights);
+  return x86::make_xnor_conv2d<Isa>(weights);
+}
 
 }  // namespace edgenet::avx512

@@ -155,21 +155,7 @@ class XnorConv2d final : public ConvKernel {
   }
 
   UnitOutputs unit_outputs(const Call& call, int64_t unit) const {
-    const ConvOperands& operands = call.operands;
-    const int64_t outputs = call.layout.outputs;
-    const int64_t channel = unit % w_.group * group_outputs_;
-    const int64_t values = unit * group_outputs_ * outputs;
-    UnitOutputs to{w_.form, outputs, call.valid(), operands.scale + channel, operands.bias + channel, nullptr, nullptr,
-                   nullptr, nullptr, nullptr};
-    if (w_.form.prelu) to.slope = operands.slope + channel;
-    if (w_.form.add) to.residual = operands.residual + values;
-    if (w_.form.to_signs) {
-      to.next_threshold = operands.next_threshold + channel;
-      to.signs = operands.y_signs + (unit / w_.group * ((w_.out_channels + 7) / 8) + channel / 8) * outputs;
-    } else {
-      to.y = operands.y + values;
-    }
-    return to;
+    return x86::unit_outputs(w_, call.layout.outputs, call.valid(), call.operands, unit);
   }
 
   void slice(const Call& call, int64_t quad) const {
@@ -316,12 +302,16 @@ class XnorConv2d final : public ConvKernel {
   XnorConvWeights weights_;
 };
 
-/// The kernel, or the scalar one where a 16-bit counter could overflow or groups share a byte of the signs that go out.
-template <class Isa>
-std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
+/// Whether no 16-bit counter can overflow and groups share no byte of the signs that go out.
+bool has_tables(const ConvWeights& weights) {
   const int64_t row_inputs = weights.group_channels * weights.kernel_height * weights.kernel_width;
   const bool bytes_shared = weights.group > 1 && weights.out_channels / weights.group % 8 != 0;
-  if (row_inputs > 0xffff || (weights.form.to_signs && bytes_shared)) return scalar::make_xnor_conv2d(weights);
+  return row_inputs <= 0xffff && !(weights.form.to_signs && bytes_shared);
+}
+
+template <class Isa>
+std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
+  if (!has_tables(weights)) return scalar::make_xnor_conv2d(weights);
   return std::make_unique<XnorConv2d<Isa>>(weights);
 }
 

@@ -19,6 +19,24 @@ struct UnitOutputs {
   uint8_t* signs;  ///< of the byte that holds the first channel
 };
 
+UnitOutputs unit_outputs(const ConvWeights& w, int64_t outputs, const float* valid, const ConvOperands& operands,
+                         int64_t unit) {
+  const int64_t group_outputs = w.out_channels / w.group;
+  const int64_t channel = unit % w.group * group_outputs;
+  const int64_t values = unit * group_outputs * outputs;
+  UnitOutputs to{w.form,  outputs, valid,  operands.scale + channel, operands.bias + channel, nullptr, nullptr,
+                 nullptr, nullptr, nullptr};
+  if (w.form.prelu) to.slope = operands.slope + channel;
+  if (w.form.add) to.residual = operands.residual + values;
+  if (w.form.to_signs) {
+    to.next_threshold = operands.next_threshold + channel;
+    to.signs = operands.y_signs + (unit / w.group * ((w.out_channels + 7) / 8) + channel / 8) * outputs;
+  } else {
+    to.y = operands.y + values;
+  }
+  return to;
+}
+
 /// Counts by channel from `channel` on, a multiple of 8, and by position from `position` on.
 struct CountedBlock {
   int64_t channel, channels, position, lanes;
