@@ -64,8 +64,7 @@ def test_a_roofline_is_the_longer_of_work_and_movement() -> None:
 
 def test_every_arithmetic_has_a_measured_peak() -> None:
     roofline = measure_roofline()
-    if roofline is None:
-        pytest.skip("no C++ compiler")
+    assert roofline is not None
     assert all(bandwidth > 0 for bandwidth in roofline.bandwidths.values())
     kinds = [("conv3x3", "xnor"), ("linear", "xnor"), ("lstm", "bwn"), ("conv1x1", "int8"), ("linear", "full")]
     for kind in {arithmetics(op, scheme) for op, scheme in kinds} if roofline.peaks else ():
