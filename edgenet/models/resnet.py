@@ -1,5 +1,6 @@
 """ResNet-18 and ResNet-50 with torchvision's state-dict keys and shapes, so that its pretrained weights load."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
@@ -11,7 +12,7 @@ from edgenet.models.registry import register_model
 STAGE_WIDTHS = (64, 128, 256, 512)
 
 
-class Block(nn.Module):
+class Block(nn.Module, ABC):
     """Convolutions with a shortcut; `width` is that of the inner ones, the block has `expansion * width` outputs."""
 
     expansion: ClassVar[int] = 1
@@ -25,8 +26,9 @@ class Block(nn.Module):
             projection = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
 
+    @abstractmethod
     def _add_convolutions(self, inputs: int, width: int, stride: int) -> None:
-        raise NotImplementedError
+        """Add the convolutions of the block and their normalisations."""
 
 
 class BasicBlock(Block):

@@ -27,7 +27,6 @@ SMALL = (
     Convolution(9, 16, 8, stride=2), Convolution(8, 16, 16, 1), Convolution(16, 3, 8, 7, 2, binarized=False),
     Linear(20, 7), *(Recurrent(op, 20, 12, 3) for op in ("rnn", "lstm", "gru")),
 )  # fmt: skip
-needs_library = pytest.mark.skipif(not library.available(), reason="no operator library")
 
 
 @pytest.mark.parametrize("layer", SMALL, ids=lambda layer: layer.name)
@@ -56,7 +55,6 @@ def test_work_is_counted_as_the_definition_has_it() -> None:
     assert Linear(4096, 4096).bytes_moved(1) == 4096**2 / 8 + 4 * 2 * 4096
 
 
-@needs_library
 def test_kernels_writes_a_row_an_implementation(tmp_path: Path) -> None:
     file = tmp_path / "kernels.json"
     done = CliRunner().invoke(kernels, ["--quick", "--only", "linear-512", "--json", str(file)])
@@ -80,7 +78,6 @@ def test_kernels_writes_a_row_an_implementation(tmp_path: Path) -> None:
     assert file.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
-@needs_library
 def test_peers_compares_with_those_that_are_installed(tmp_path: Path) -> None:
     file = tmp_path / "peers.json"
     done = CliRunner().invoke(peers, ["--quick", "--only", "linear-512", "--json", str(file)])
@@ -106,13 +103,11 @@ def test_an_instruction_set_that_does_not_run_here_is_refused(monkeypatch) -> No
         chosen_isas("avx512")
 
 
-@needs_library
 def test_the_widest_instruction_set_is_the_last_that_runs_here() -> None:
     assert chosen_isas(None, widest_only=True) == chosen_isas(None)[-1:]
     assert chosen_isas("scalar") == ["scalar"]
 
 
-@needs_library
 def test_growth_writes_a_point_a_size_and_a_plot_an_axis(tmp_path: Path, monkeypatch) -> None:
     file = tmp_path / "growth.json"
     words = ["--quick", "--only", "sequence", "--json", str(file), "--plot", str(tmp_path / "plots")]
