@@ -102,7 +102,7 @@ KernelSet avx512_kernels(const char* name) {
 KernelSet avx512icl_kernels() {
   return {
       "avx512",
-      avx512::make_xnor_conv2d,
+      avx512icl::make_xnor_conv2d,
       avx512::make_bwn_conv2d,
       avx512icl::make_xnor_linear,
       avx512icl::make_bwn_linear,

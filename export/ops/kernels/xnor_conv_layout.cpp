@@ -44,6 +44,12 @@ int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 const uint8_t (&count_table)[256][16] = tables.counts;
 const uint8_t (&position_table)[kCodes * kCodes][16] = tables.positions;
 
+bool has_tables(const ConvWeights& weights) {
+  const int64_t row_inputs = weights.group_channels * weights.kernel_height * weights.kernel_width;
+  const bool bytes_shared = weights.group > 1 && weights.out_channels / weights.group % 8 != 0;
+  return row_inputs <= 0xffff && !(weights.form.to_signs && bytes_shared);
+}
+
 int64_t XnorAxis::offset(int64_t tap) const { return tap * dilation - pad; }
 
 bool XnorAxis::used(int64_t tap) const { return first(tap) < end(tap); }

@@ -27,6 +27,9 @@ extern const uint8_t (&count_table)[256][16];
 constexpr int kCodes = 17;
 extern const uint8_t (&position_table)[kCodes * kCodes][16];
 
+/// Whether no 16-bit counter can overflow and groups share no byte of the signs that go out.
+bool has_tables(const ConvWeights& weights);
+
 /// One spatial axis of a convolution. `position = output * stride + offset(tap)`.
 struct XnorAxis {
   int64_t taps, stride, dilation, pad, size, outputs;

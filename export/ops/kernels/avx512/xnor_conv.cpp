@@ -86,7 +86,7 @@ struct Isa {
 
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
   using ChannelConv2d = x86::XnorChannelConv2d<Isa>;
-  if (x86::has_tables(weights) && ChannelConv2d::suits(weights)) return std::make_unique<ChannelConv2d>(weights);
+  if (has_tables(weights) && ChannelConv2d::suits(weights)) return std::make_unique<ChannelConv2d>(weights);
   return x86::make_xnor_conv2d<Isa>(weights);
 }
 

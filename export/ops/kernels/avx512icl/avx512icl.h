@@ -4,6 +4,7 @@
 
 namespace edgenet::avx512icl {
 
+std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights);
 std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights);
 std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights);
 std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights);

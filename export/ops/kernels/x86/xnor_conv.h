@@ -302,13 +302,6 @@ class XnorConv2d final : public ConvKernel {
   XnorConvWeights weights_;
 };
 
-/// Whether no 16-bit counter can overflow and groups share no byte of the signs that go out.
-bool has_tables(const ConvWeights& weights) {
-  const int64_t row_inputs = weights.group_channels * weights.kernel_height * weights.kernel_width;
-  const bool bytes_shared = weights.group > 1 && weights.out_channels / weights.group % 8 != 0;
-  return row_inputs <= 0xffff && !(weights.form.to_signs && bytes_shared);
-}
-
 template <class Isa>
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
   if (!has_tables(weights)) return scalar::make_xnor_conv2d(weights);
