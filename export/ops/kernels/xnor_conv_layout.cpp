@@ -37,6 +37,8 @@ struct Tables {
 
 constexpr Tables tables;
 
+constexpr int64_t kCacheLine = 64;
+
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
@@ -197,23 +199,26 @@ int64_t XnorConvWeights::tap_bytes(int64_t output) const {
   return std::min(kSuperblockOutputs, padded_outputs_ - superblock) / 2;
 }
 
-XnorChannelPlanes::XnorChannelPlanes(const ConvWeights& w)
-    : panels_(divide_up(w.out_channels / w.group, kLanes)),
+XnorChannelPlanes::XnorChannelPlanes(const ConvWeights& w, int64_t lanes)
+    : lanes_(lanes),
+      panels_(divide_up(w.out_channels / w.group, lanes)),
       taps_(w.kernel_height * w.kernel_width),
       bundles_(divide_up(w.group_channels, kBundleWeights)) {
   const int64_t group_outputs = w.out_channels / w.group;
   const int64_t row_bytes = (w.group_channels * taps_ + 7) / 8;
-  bytes_.resize(static_cast<size_t>(w.group * panels_ * taps_ * bundles_ * kBundleWeights * kLanes / 8));
+  bytes_.resize(static_cast<size_t>(w.group * panels_ * taps_ * bundles_ * kBundleWeights * lanes_ / 8 + kCacheLine));
+  start_ = divide_up(reinterpret_cast<intptr_t>(bytes_.data()), kCacheLine) * kCacheLine -
+           reinterpret_cast<intptr_t>(bytes_.data());
   for (int64_t o = 0; o < w.out_channels; ++o) {
     const int64_t output = o % group_outputs;
-    const int64_t lane = output % kLanes;
-    uint8_t* to = bytes_.data() + (at(o / group_outputs, output / kLanes, 0, 0) - bytes_.data()) + lane / 8;
+    const int64_t lane = output % lanes_;
+    uint8_t* to = bytes_.data() + (at(o / group_outputs, output / lanes_, 0, 0) - bytes_.data()) + lane / 8;
     const uint8_t* row = w.packed + o * row_bytes;
     int64_t k = 0;
     for (int64_t channel = 0; channel < w.group_channels; ++channel) {
       for (int64_t tap = 0; tap < taps_; ++tap, ++k) {
         const int bit = (row[k / 8] >> (k % 8)) & 1;
-        to[(tap * bundles_ * kBundleWeights + channel) * (kLanes / 8)] |= static_cast<uint8_t>(bit << (lane % 8));
+        to[(tap * bundles_ * kBundleWeights + channel) * (lanes_ / 8)] |= static_cast<uint8_t>(bit << (lane % 8));
       }
     }
   }
@@ -223,7 +228,7 @@ XnorChannelPlanes::~XnorChannelPlanes() = default;
 
 const uint8_t* XnorChannelPlanes::at(int64_t group, int64_t panel, int64_t tap, int64_t bundle) const {
   const int64_t bundles = ((group * panels_ + panel) * taps_ + tap) * bundles_ + bundle;
-  return bytes_.data() + bundles * kBundleWeights * (kLanes / 8);
+  return bytes_.data() + start_ + bundles * kBundleWeights * (lanes_ / 8);
 }
 
 }  // namespace edgenet

@@ -98,21 +98,20 @@ class XnorConvWeights {
 
 constexpr int64_t kBundleWeights = 27;  ///< weights that are looked up together where lanes are output channels
 
-/// A bit for a weight of each of 256 output channels:
-/// [group, panel of 256 outputs, kernel row, kernel column, channel in whole bundles, output].
+/// A bit for a weight of each of as many output channels as there are lanes, a multiple of 8:
+/// [group, panel of `lanes` outputs, kernel row, kernel column, channel in whole bundles, output].
 class XnorChannelPlanes {
  public:
-  static constexpr int64_t kLanes = 256;
-
-  explicit XnorChannelPlanes(const ConvWeights& weights);
+  XnorChannelPlanes(const ConvWeights& weights, int64_t lanes);
   ~XnorChannelPlanes();
 
   int64_t bundles() const { return bundles_; }
   const uint8_t* at(int64_t group, int64_t panel, int64_t tap, int64_t bundle) const;
 
  private:
-  int64_t panels_, taps_, bundles_;  ///< bundles: of a tap
+  int64_t lanes_, panels_, taps_, bundles_;  ///< bundles: of a tap
   std::vector<uint8_t> bytes_;
+  int64_t start_;  ///< of the bytes on a cache line
 };
 
 }  // namespace edgenet

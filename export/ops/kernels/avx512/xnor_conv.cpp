@@ -85,8 +85,10 @@ struct Isa {
 }  // namespace
 
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
-  using ChannelConv2d = x86::XnorChannelConv2d<Isa>;
-  if (has_tables(weights) && ChannelConv2d::suits(weights)) return std::make_unique<ChannelConv2d>(weights);
+  using Wide = x86::XnorChannelConv2d<Isa, x86::Slice512>;
+  using Narrow = x86::XnorChannelConv2d<Isa, x86::Slice256>;
+  if (has_tables(weights) && Wide::suits(weights)) return std::make_unique<Wide>(weights);
+  if (has_tables(weights) && Narrow::suits(weights)) return std::make_unique<Narrow>(weights);
   return x86::make_xnor_conv2d<Isa>(weights);
 }
 

@@ -1,10 +1,10 @@
-// XNOR convolution by bit slices whose lanes are output channels: a vector holds one bit of 256 of them, and counts are
-// added up bit by bit. For layers of many output channels, whatever the image; needs AVX-512.
+// XNOR convolution by bit slices whose lanes are output channels: a vector holds one bit of 512 or 256 of them, and
+// counts are added up bit by bit. For layers of many output channels, whatever the image; needs AVX-512.
 //
 // Three signs of a position choose one of 8 tables of how three weights of every output channel differ from them: the
 // majority, which counts twice. What is left to count is the parity, and the parity of three weights differs from that
 // of three signs as a weight from a sign. So three parities are looked up as three weights are, and three of those:
-// 27 weights of 256 output channels take 14 loads and 28 logical operations. A padded tap is left out.
+// 27 weights of all lanes take 14 loads and 28 logical operations. A padded tap is left out.
 #pragma once
 #include <immintrin.h>
 
@@ -37,20 +37,20 @@ EDGENET_INLINE void choose_tables(uint64_t signs, uint8_t* to) {
   std::memcpy(to + 8, &high, 8);
 }
 
-/// The counts of 256 output channels at a tile of positions.
+struct Place {
+  int32_t position, pixel;
+};
+
+/// The counts of a vector of output channels at a tile of positions.
+template <class S>
 class ChannelSlice {
-  using S = Slice256;
-  using Vector = S::Vector;
+  using Vector = typename S::Vector;
 
  public:
   ChannelSlice(int planes, int64_t positions)
       : planes_(planes), memory_((kTableBytes + positions * planes * S::kBytes) / 4) {
     std::memset(counts(0), 0, static_cast<size_t>(positions * planes * S::kBytes));
   }
-
-  struct Place {
-    int32_t position, pixel;
-  };
 
   /// Counts `bundles` bundles of a tap, whose weights and choices begin here, at some places.
   void add(const uint8_t* weights, int64_t bundles, const uint8_t* choices, int64_t choices_step, const Place* places,
@@ -99,7 +99,7 @@ class ChannelSlice {
     return const_cast<uint8_t*>(static_cast<const ChannelSlice*>(this)->counts(position));
   }
 
-  /// The truth table of the majority of a, b and c with some of them flipped: c is the lowest bit of the index.
+  /// The truth table of the majority of a, b and c with some of them flipped.
   static constexpr int flipped_majority(int signs) {
     int table = 0;
     for (int i = 0; i < 8; ++i) {
@@ -112,15 +112,13 @@ class ChannelSlice {
   /// Stores the 8 tables of the majority and returns the parity.
   static EDGENET_INLINE Vector find_majorities(Vector a, Vector b, Vector c, uint8_t* to) {
     unroll<8>([&](auto signs) EDGENET_LAMBDA {
-      S::store(to + signs * S::kBytes, _mm256_ternarylogic_epi64(a, b, c, flipped_majority(decltype(signs)::value)));
+      S::store(to + signs * S::kBytes, S::template logic<flipped_majority(decltype(signs)::value)>(a, b, c));
     });
     return S::parity(a, b, c);
   }
 
   static EDGENET_NOINLINE void find_tables(const uint8_t* weights, uint8_t* to) {
-    const auto weight = [&](int i) EDGENET_LAMBDA {
-      return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + i * S::kBytes));
-    };
+    const auto weight = [&](int i) EDGENET_LAMBDA { return S::load(weights + i * S::kBytes); };
     Vector nines[9], threes[3];
     unroll<9>([&](auto i) EDGENET_LAMBDA {
       nines[i] = find_majorities(weight(3 * i), weight(3 * i + 1), weight(3 * i + 2), to + i * 8 * S::kBytes);
@@ -150,25 +148,56 @@ class ChannelSlice {
                    choices[bundle * kBundleChoices + tree] * (S::kBytes / 8));
   }
 
-  /// Adds two bundles; the carries have weight 128.
+  /// The sum of 9 majorities: one of weight 2, two of weight 4, one of weight 8.
+  struct Nine {
+    Vector two, fours[2], eight;
+  };
+  template <class Two>
+  static EDGENET_INLINE Nine add_9(const Two& two) {
+    Nine sum;
+    Vector carries[3];
+    const auto three = [&](auto i) EDGENET_LAMBDA {
+      Vector first = two(3 * i);
+      carries[i] = add(first, two(3 * i + 1), two(3 * i + 2));
+      return first;
+    };
+    sum.two = three(std::integral_constant<int, 0>{});
+    const Vector b = three(std::integral_constant<int, 1>{});
+    const Vector c = three(std::integral_constant<int, 2>{});
+    sum.fours[0] = add(sum.two, b, c);
+    sum.fours[1] = carries[0];
+    sum.eight = add(sum.fours[1], carries[1], carries[2]);
+    return sum;
+  }
+
+  /// Adds two bundles; the carries have weight 128. What is looked up is added up before what was counted, so that one
+  /// position need not wait for itself.
   static EDGENET_INLINE Vector add_2_bundles(const uint8_t* tables, const uint8_t* choices, Vector (&bits)[kLow]) {
-    const auto two = [&](int i) EDGENET_LAMBDA { return look_up(tables, choices, i / kTrees, i % kTrees); };
-    const auto four = [&](int i) EDGENET_LAMBDA { return add(bits[1], two(2 * i), two(2 * i + 1)); };
-    const auto eight = [&](int i) EDGENET_LAMBDA {
-      const Vector a = four(2 * i);
-      return add(bits[2], a, four(2 * i + 1));
-    };
-    const auto sixteen = [&](int i) EDGENET_LAMBDA {
-      const Vector a = eight(2 * i);
-      return add(bits[3], a, eight(2 * i + 1));
-    };
-    const Vector a = sixteen(0);
-    const Vector b = add(bits[4], a, sixteen(1));
-    const Vector c = sixteen(2);
     const Vector ones = add(bits[0], look_up(tables, choices, 0, kTrees), look_up(tables, choices, 1, kTrees));
-    const Vector d = four(12);
-    const Vector e = add(bits[3], add(bits[2], d, add(bits[1], ones)));
-    return add(bits[6], add(bits[5], b, add(bits[4], c, e)));
+    const auto nine = [&](int first) EDGENET_LAMBDA {
+      return add_9([&](int i) EDGENET_LAMBDA {
+        const int tree = first + i;
+        return tree == 2 * kTrees ? ones : look_up(tables, choices, tree / kTrees, tree % kTrees);
+      });
+    };
+    Nine a = nine(0);
+    Nine b = nine(9);
+    const Vector c8 = add(a.fours[0], a.fours[1], b.fours[0]);
+    Nine c = nine(18);
+    const Vector d8 = add(b.fours[1], c.fours[0], c.fours[1]);
+    const Vector a16 = add(a.eight, b.eight, c.eight);
+    const Vector x4 = add(a.two, b.two, c.two);
+    const Vector y4 = add(bits[1], a.two);
+    const Vector e8 = add(a.fours[0], b.fours[1], x4);
+    const Vector f8 = add(bits[2], a.fours[0], y4);
+    Vector g8 = c8;
+    const Vector b16 = add(g8, d8, e8);
+    const Vector c16 = add(g8, a.eight, f8);
+    const Vector d16 = add(bits[3], g8);
+    Vector e16 = a16;
+    const Vector a32 = add(e16, b16, c16);
+    const Vector b32 = add(bits[4], e16, d16);
+    return add(bits[6], add(bits[5], a32, b32));
   }
 
   static EDGENET_INLINE Vector add_bundle(const uint8_t* tables, const uint8_t* choices, Vector (&bits)[kLow]) {
@@ -235,11 +264,11 @@ void turn_counts(const uint16_t* counts, int64_t positions, uint16_t* to) {
   }
 }
 
-template <class Isa>
+template <class Isa, class S>
 class XnorChannelConv2d final : public ConvKernel {
  public:
   explicit XnorChannelConv2d(const ConvWeights& weights)
-      : w_(weights), group_outputs_(w_.out_channels / w_.group), weights_(weights) {
+      : w_(weights), group_outputs_(w_.out_channels / w_.group), weights_(weights, kLanes) {
     while (inputs() >> planes_ != 0) ++planes_;
   }
 
@@ -247,7 +276,7 @@ class XnorChannelConv2d final : public ConvKernel {
   static bool suits(const ConvWeights& w) {
     constexpr int64_t most_positions = 800;
     const int64_t outputs = w.out_channels / w.group;
-    return w.likely_positions > 0 && w.likely_positions <= most_positions && outputs % XnorChannelPlanes::kLanes == 0 &&
+    return w.likely_positions > 0 && w.likely_positions <= most_positions && outputs % kLanes == 0 &&
            w.group_channels >= 64;
   }
 
@@ -261,7 +290,7 @@ class XnorChannelConv2d final : public ConvKernel {
     layout.fill_valid(w_.group_channels, call.valid());
     const int64_t tiles = (layout.outputs + kTilePositions - 1) / kTilePositions;
     const int64_t positions = round_up((layout.outputs + tiles - 1) / tiles, 8);
-    const int64_t panels = group_outputs_ / XnorChannelPlanes::kLanes;
+    const int64_t panels = group_outputs_ / kLanes;
     for (int64_t unit = 0; unit < image.batch * w_.group; ++unit) {
       parallel_chunks(executor, image.height * image.width, kPackedPixels,
                       [&](int64_t begin, int64_t end) { pack(call, unit, begin, end); });
@@ -274,6 +303,7 @@ class XnorChannelConv2d final : public ConvKernel {
   }
 
  private:
+  static constexpr int64_t kLanes = S::kBytes * 8;
   static constexpr int64_t kPackedPixels = 256;
 
   struct ScratchPlan {
@@ -368,8 +398,6 @@ class XnorChannelConv2d final : public ConvKernel {
     }
   }
 
-  using Place = ChannelSlice::Place;
-
   /// The positions of a tile that meet the image under a tap, and the pixels that they meet.
   static int64_t find_places(const Call& call, int64_t row_tap, int64_t column_tap, int64_t begin, int64_t positions,
                              Place* to) {
@@ -393,7 +421,7 @@ class XnorChannelConv2d final : public ConvKernel {
   }
 
   void convolve(const Call& call, int64_t unit, int64_t panel, int64_t begin, int64_t positions) const {
-    ChannelSlice slice(planes_, positions);
+    ChannelSlice<S> slice(planes_, positions);
     const int64_t bundles = weights_.bundles();
     for (int64_t tap = 0; tap < w_.kernel_height * w_.kernel_width; ++tap) {
       Place places[kTilePositions];
@@ -408,16 +436,16 @@ class XnorChannelConv2d final : public ConvKernel {
   }
 
   void finish_slice(const Call& call, int64_t unit, int64_t panel, int64_t begin, int64_t positions,
-                    const ChannelSlice& slice) const {
+                    const ChannelSlice<S>& slice) const {
     const UnitOutputs outputs = unit_outputs(w_, call.layout.outputs, call.valid(), call.operands, unit);
     alignas(64) uint16_t counts[kTilePositions][64];
     alignas(64) uint16_t turned[8][kTilePositions];
-    for (int64_t word = 0; word < XnorChannelPlanes::kLanes / 64; ++word) {
+    for (int64_t word = 0; word < kLanes / 64; ++word) {
       slice.store_counts(word, positions, counts[0]);
       for (int64_t c = 0; c < 64; c += 8) {
         turn_counts(counts[0] + c, positions, turned[0]);
-        finish<typename Isa::Floats>(outputs, {panel * XnorChannelPlanes::kLanes + 64 * word + c, 8, begin, positions,
-                                               turned[0], kTilePositions});
+        finish<typename Isa::Floats>(outputs,
+                                     {panel * kLanes + 64 * word + c, 8, begin, positions, turned[0], kTilePositions});
       }
     }
   }

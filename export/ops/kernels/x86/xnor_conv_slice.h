@@ -29,10 +29,15 @@ struct Slice512 {
   static Vector zero() { return _mm512_setzero_si512(); }
   static Vector load(const void* from) { return _mm512_load_si512(from); }
   static void store(void* to, Vector v) { _mm512_store_si512(to, v); }
-  static Vector majority(Vector a, Vector b, Vector c) { return _mm512_ternarylogic_epi64(a, b, c, 0xe8); }
-  static Vector parity(Vector a, Vector b, Vector c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
+  /// c is the lowest bit of the index into the truth table.
+  template <int table>
+  static Vector logic(Vector a, Vector b, Vector c) {
+    return _mm512_ternarylogic_epi64(a, b, c, table);
+  }
+  static Vector majority(Vector a, Vector b, Vector c) { return logic<0xe8>(a, b, c); }
+  static Vector parity(Vector a, Vector b, Vector c) { return logic<0x96>(a, b, c); }
   /// a < b of numbers whose lower bits compare as `below`.
-  static Vector below(Vector a, Vector b, Vector below) { return _mm512_ternarylogic_epi64(a, b, below, 0x8e); }
+  static Vector below(Vector a, Vector b, Vector below) { return logic<0x8e>(a, b, below); }
   static Vector all(bool bit) { return _mm512_set1_epi64(-static_cast<int64_t>(bit)); }
   static Vector without(Vector a, Vector b) { return _mm512_andnot_si512(b, a); }
   /// The bits from `bit` on.
@@ -51,9 +56,14 @@ struct Slice256 {
   static Vector zero() { return _mm256_setzero_si256(); }
   static Vector load(const void* from) { return _mm256_load_si256(static_cast<const __m256i*>(from)); }
   static void store(void* to, Vector v) { _mm256_store_si256(static_cast<__m256i*>(to), v); }
-  static Vector majority(Vector a, Vector b, Vector c) { return _mm256_ternarylogic_epi64(a, b, c, 0xe8); }
-  static Vector parity(Vector a, Vector b, Vector c) { return _mm256_ternarylogic_epi64(a, b, c, 0x96); }
-  static Vector below(Vector a, Vector b, Vector below) { return _mm256_ternarylogic_epi64(a, b, below, 0x8e); }
+  /// c is the lowest bit of the index into the truth table.
+  template <int table>
+  static Vector logic(Vector a, Vector b, Vector c) {
+    return _mm256_ternarylogic_epi64(a, b, c, table);
+  }
+  static Vector majority(Vector a, Vector b, Vector c) { return logic<0xe8>(a, b, c); }
+  static Vector parity(Vector a, Vector b, Vector c) { return logic<0x96>(a, b, c); }
+  static Vector below(Vector a, Vector b, Vector below) { return logic<0x8e>(a, b, below); }
   static Vector all(bool bit) { return _mm256_set1_epi64x(-static_cast<int64_t>(bit)); }
   static Vector without(Vector a, Vector b) { return _mm256_andnot_si256(b, a); }
   static Vector load_bits(const uint64_t* words, int64_t bit) {
