@@ -292,7 +292,8 @@ Case random_channel_slice_case(Random& random) {
   w.group_channels = random.pick<int64_t>({1, 26, 27, 28, 54, 55, 64, 107, 109, 128, 256});
   w.out_channels = w.group * random.pick<int64_t>({256, 256, 512, 255, 192, 300});
   w.kernel_height = w.kernel_width = random.pick<int64_t>({1, 2, 3, 3});
-  w.likely_positions = random.pick<int64_t>({1, 49, 800});
+  w.likely_rows = random.pick<int64_t>({1, 7, 28});
+  w.likely_columns = random.pick<int64_t>({1, 7, 28});
   test.image.batch = random.pick<int64_t>({1, 1, 2});
   test.image.height = random.between(1, 17);
   test.image.width = random.between(1, 17);
@@ -308,7 +309,8 @@ void check_saturation(Random& random, Report& report) {
     for (const int64_t channels : {7400, 7281, 512}) {
       test.weights.group_channels = test.image.channels = channels;
       test.weights.out_channels = channels == 7281 ? 256 : 9;
-      test.weights.likely_positions = 15;
+      test.weights.likely_rows = 3;
+      test.weights.likely_columns = 5;
       fill(test, random, false);
       std::fill(test.packed.begin(), test.packed.end(), 0xff);
       if (channels * 9 % 8 != 0) {

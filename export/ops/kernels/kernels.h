@@ -40,7 +40,8 @@ struct ConvWeights {
   const uint8_t* packed;  ///< rows as in SPEC.md, or int8 weights; outlives the kernel
   ConvForm form{};
   PoolWindow pool{};
-  int64_t likely_positions = 0;  ///< of an output plane, where that is known when the kernel is made; any may come
+  /// Of an output plane, where they are known when the kernel is made; others may come.
+  int64_t likely_rows = 0, likely_columns = 0;
 };
 
 struct Image {

@@ -28,7 +28,10 @@ class ConvNode final : public WeightedNode<ConvWeights, ConvKernel> {
                 width.dilation,  nullptr,        form,          {}};
     if (const MaybeShape first = info.shape(0); first && first->size() == 4) {
       const Shape y = output_shape(*first);
-      if (y[2] > 0 && y[3] > 0) weights_.likely_positions = y[2] * y[3];
+      if (y[2] > 0 && y[3] > 0) {
+        weights_.likely_rows = y[2];
+        weights_.likely_columns = y[3];
+      }
     }
     if (form.max_pool) weights_.pool = pool_window(pooling_.emplace(read_pooling(info, "pool_")));
   }

@@ -21,20 +21,13 @@ namespace {  // internal linkage: no copy of these may serve a CPU without VPOPC
 class XnorWordConv2d final : public ConvKernel {
  public:
   explicit XnorWordConv2d(const ConvWeights& weights)
-      : w_(weights),
-        words_((w_.group_channels + kWordChannels - 1) / kWordChannels),
-        kernel_(w_.kernel_height * w_.kernel_width),
-        tiles_((group_outputs() + kTileChannels - 1) / kTileChannels),
-        weights_(w_.group * tiles_ * tile_words()) {
-    fill_weights();
-  }
+      : w_(weights), kernel_(w_.kernel_height * w_.kernel_width), weights_(weights, kTileChannels) {}
 
-  /// Whether lanes, words and tiles are filled well enough.
+  /// Whether words, lanes and tiles are filled well enough.
   static bool suits(const ConvWeights& w) {
-    const bool words_aligned = w.group == 1 ? w.group_channels % 2 == 0 : w.group_channels % kWordChannels == 0;
     const auto filled = [](int64_t count, int64_t step) { return 8 * count >= 5 * x86::round_up(count, step); };
-    return words_aligned && filled(w.group_channels, kWordChannels) &&
-           filled(w.out_channels / w.group, kTileChannels) && filled(w.likely_positions, kLanes);
+    return words_suit(w) && filled(w.out_channels / w.group, kTileChannels) &&
+           filled(w.likely_rows * w.likely_columns, kLanes);
   }
 
   size_t scratch_bytes(const Image& image) const override {
@@ -57,25 +50,22 @@ class XnorWordConv2d final : public ConvKernel {
   }
 
  private:
-  static constexpr int64_t kRoundBytes = 1 << 19;    ///< of words that are packed and then convolved together
   static constexpr int64_t kChunkBytes = 3 << 13;    ///< of words that a task meets again for all its channels
   static constexpr int64_t kTaskProducts = 1 << 22;  ///< below which a task is not worth a thread
-  static constexpr int64_t kPackedPixels = 512;
 
   /// Where everything of an image lies. Sizes in words are of one word of channels.
   struct Layout {
     Layout(const XnorWordConv2d& kernel, const Image& image)
         : xnor(kernel.w_, image),
-          words(kernel.words_),
+          words(kernel.weights_.words()),
           flat(kernel.w_.stride_height == 1 && kernel.w_.stride_width == 1 && image.out_width == image.width),
-          pixels(image.height * image.width),
           mask_step(xnor.outputs / kLanes + kTileVectors) {
       const ConvWeights& w = kernel.w_;
       const int64_t last =
           (w.kernel_height - 1) * w.dilation_height * image.width + (w.kernel_width - 1) * w.dilation_width;
       before = flat ? w.pad_top * image.width + w.pad_left : 0;
       after = (flat ? x86::larger(0, last - before) : 0) + kTileVectors * kLanes;
-      image_words = x86::round_up(before + pixels + after, 16);
+      image_words = x86::round_up(before + image.height * image.width + after, 16);
       plane_words = flat ? 0 : x86::round_up(xnor.planes * xnor.plane_rows * image.out_width + after, 16);
       bounds = mask_step * kLanes * 4;
       taps = bounds + x86::round_up(w.out_channels * 4, 64);
@@ -90,7 +80,7 @@ class XnorWordConv2d final : public ConvKernel {
     XnorLayout xnor;
     int64_t words;
     bool flat;
-    int64_t pixels, mask_step, before, after, image_words, plane_words, bounds, taps, masks, image_offset;
+    int64_t mask_step, before, after, image_words, plane_words, bounds, taps, masks, image_offset;
   };
 
   struct Call {
@@ -117,28 +107,6 @@ class XnorWordConv2d final : public ConvKernel {
   bool has_bounds() const { return w_.form.to_signs && !w_.form.add; }
   int64_t inputs() const { return w_.group_channels * kernel_; }
   int64_t group_outputs() const { return w_.out_channels / w_.group; }
-  int64_t tile_words() const { return kernel_ * words_ * kTileChannels; }
-  const uint32_t* tile(int64_t group, int64_t tile) const {
-    return weights_.data() + (group * tiles_ + tile) * tile_words();
-  }
-
-  /// [group, tile of channels, tap, word, channel]
-  void fill_weights() {
-    std::memset(weights_.data(), 0, static_cast<size_t>(w_.group * tiles_ * tile_words() * 4));
-    for (int64_t o = 0; o < w_.out_channels; ++o) {
-      const int64_t output = o % group_outputs();
-      uint32_t* to = weights_.data() + (tile(o / group_outputs(), output / kTileChannels) - weights_.data()) +
-                     output % kTileChannels;
-      const uint8_t* row = w_.packed + o * ((inputs() + 7) / 8);
-      int64_t k = 0;
-      for (int64_t channel = 0; channel < w_.group_channels; ++channel) {
-        for (int64_t tap = 0; tap < kernel_; ++tap, ++k) {
-          const uint32_t bit = (row[k / 8] >> (k % 8)) & 1;
-          to[(tap * words_ + channel / kWordChannels) * kTileChannels] |= bit << (channel % kWordChannels);
-        }
-      }
-    }
-  }
 
   int64_t round_units(const Layout& layout, const Image& image) const {
     return x86::larger(1, x86::smaller(image.batch * w_.group, kRoundBytes / (layout.unit_words() * 4)));
@@ -159,7 +127,7 @@ class XnorWordConv2d final : public ConvKernel {
       for (int64_t j = 0; j < xnor.horizontal.taps; ++j) {
         if (!xnor.horizontal.used(j)) continue;
         uint16_t* inside = call.masks() + (tap - call.taps()) * call.layout.mask_step;
-        *tap++ = {first_word(call.layout, i, j, plane++), (i * w_.kernel_width + j) * words_ * kTileChannels, inside};
+        *tap++ = {first_word(call.layout, i, j, plane++), (i * w_.kernel_width + j) * weights_.tap_words(), inside};
         mark_padding(xnor, i, j, half, inside, call.padded());
       }
       if (!xnor.rows_share_planes) first_plane = plane;
@@ -195,26 +163,13 @@ class XnorWordConv2d final : public ConvKernel {
   }
 
   void pack(const Call& call, const Executor& executor) const {
-    const int64_t chunks = (call.layout.pixels + kPackedPixels - 1) / kPackedPixels;
-    parallel_for(executor, call.units * words_ * chunks, [&](int64_t index) {
-      const int64_t begin = index % chunks * kPackedPixels;
-      const int64_t word = index / chunks % words_;
-      const int64_t slot = index / chunks / words_;
-      const int64_t unit = call.first + slot;
-      const WordChannels channels{unit / w_.group, unit % w_.group * w_.group_channels + word * kWordChannels,
-                                  x86::smaller(kWordChannels, w_.group_channels - word * kWordChannels)};
-      uint32_t* to = call.image_words(slot, word) + call.layout.before + begin;
-      const int64_t count = x86::smaller(kPackedPixels, call.layout.pixels - begin);
-      if (w_.form.from_signs) {
-        pack_signs(channels, call.image, call.operands, begin, count, to);
-      } else {
-        pack_floats(channels, call.image, call.operands, begin, count, to);
-      }
-    });
+    pack_units(w_, call.image, call.operands, call.first, call.units, executor,
+               [&](int64_t slot, int64_t word) { return call.image_words(slot, word) + call.layout.before; });
     if (call.layout.flat) return;
-    parallel_for(executor, call.units * words_, [&](int64_t index) {
-      spread(call.layout.xnor, call.image_words(index / words_, index % words_),
-             call.plane_words(index / words_, index % words_));
+    const int64_t words = weights_.words();
+    parallel_for(executor, call.units * words, [&](int64_t index) {
+      spread(call.layout.xnor, call.image_words(index / words, index % words),
+             call.plane_words(index / words, index % words));
     });
   }
 
@@ -242,19 +197,20 @@ class XnorWordConv2d final : public ConvKernel {
   void convolve(const Call& call, const Executor& executor) const {
     const XnorLayout& xnor = call.layout.xnor;
     const int64_t used = xnor.used_rows * xnor.used_columns;
-    const int64_t met = words_ * 4 * (call.layout.flat ? 1 : x86::larger(1, used));
+    const int64_t met = weights_.words() * 4 * (call.layout.flat ? 1 : x86::larger(1, used));
     const int64_t chunk = x86::larger(1, kChunkBytes / met / kTileLanes) * kTileLanes;
     const int64_t chunks = (xnor.outputs + chunk - 1) / chunk;
     const int64_t tile_products =
         x86::smaller(chunk, xnor.outputs) * kTileChannels * w_.group_channels * x86::larger(1, used);
-    const int64_t tiles = x86::smaller(tiles_, x86::larger(1, kTaskProducts / tile_products));
-    const int64_t tasks = (tiles_ + tiles - 1) / tiles;
+    const int64_t tiles = x86::smaller(weights_.tiles(), x86::larger(1, kTaskProducts / tile_products));
+    const int64_t tasks = (weights_.tiles() + tiles - 1) / tiles;
     parallel_for(executor, call.units * chunks * tasks, [&](int64_t index) {
       const int64_t begin = index / tasks % chunks * chunk;
       const int64_t end = x86::smaller(begin + chunk, xnor.outputs);
       const int64_t slot = index / tasks / chunks;
       const int64_t first = index % tasks * tiles;
-      for (int64_t i = first; i < x86::smaller(first + tiles, tiles_); ++i) convolve_tile(call, slot, i, begin, end);
+      for (int64_t i = first; i < x86::smaller(first + tiles, weights_.tiles()); ++i)
+        convolve_tile(call, slot, i, begin, end);
     });
   }
 
@@ -272,8 +228,8 @@ class XnorWordConv2d final : public ConvKernel {
                         layout.xnor.used_rows * layout.xnor.used_columns,
                         layout.flat ? call.image_words(slot, 0) : call.plane_words(slot, 0),
                         layout.flat ? layout.image_words : layout.plane_words,
-                        words_,
-                        this->tile(unit % w_.group, tile_index),
+                        weights_.words(),
+                        weights_.tile(unit % w_.group, tile_index),
                         call.padded()};
     const FinishTile finish = choose_finish(target);
     alignas(64) TileCounts counts;
@@ -285,8 +241,8 @@ class XnorWordConv2d final : public ConvKernel {
   }
 
   ConvWeights w_;
-  int64_t words_, kernel_, tiles_;
-  x86::AlignedWords weights_;
+  int64_t kernel_;
+  WordWeights weights_;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Binarising an image for the XNOR convolution by VPOPCNTD: 32 channels of a pixel to a word.
+// What the XNOR convolutions by VPOPCNTD share: 32 channels to a word, of weights and of the pixels of an image.
 #pragma once
 #include <immintrin.h>
 
@@ -6,11 +6,61 @@
 #include <cstring>
 
 #include "kernels/kernels.h"
+#include "kernels/parallel.h"
+#include "kernels/x86/aligned.h"
 
 namespace edgenet::avx512icl {
 namespace {  // internal linkage: no copy of these may serve a CPU without VPOPCNTDQ
 
 constexpr int64_t kWordChannels = 32;
+constexpr int64_t kRoundBytes = 1 << 19;  ///< of words that are packed and then convolved together
+
+/// Whether words are filled well enough, and half of the inputs that meet padding is a whole number.
+bool words_suit(const ConvWeights& w) {
+  const bool aligned = w.group == 1 ? w.group_channels % 2 == 0 : w.group_channels % kWordChannels == 0;
+  return aligned && 8 * w.group_channels >= 5 * x86::round_up(w.group_channels, kWordChannels);
+}
+
+/// [group, tile of output channels, tap, word, output channel]
+class WordWeights {
+ public:
+  WordWeights(const ConvWeights& w, int64_t tile_channels)
+      : tile_channels_(tile_channels),
+        words_((w.group_channels + kWordChannels - 1) / kWordChannels),
+        kernel_(w.kernel_height * w.kernel_width),
+        tiles_((w.out_channels / w.group + tile_channels - 1) / tile_channels),
+        bits_(w.group * tiles_ * tile_words()) {
+    std::memset(bits_.data(), 0, static_cast<size_t>(w.group * tiles_ * tile_words() * 4));
+    for (int64_t o = 0; o < w.out_channels; ++o) fill(w, o);
+  }
+
+  int64_t words() const { return words_; }
+  int64_t tiles() const { return tiles_; }
+  int64_t tap_words() const { return words_ * tile_channels_; }
+  const uint32_t* tile(int64_t group, int64_t tile) const {
+    return bits_.data() + (group * tiles_ + tile) * tile_words();
+  }
+
+ private:
+  int64_t tile_words() const { return kernel_ * tap_words(); }
+
+  void fill(const ConvWeights& w, int64_t o) {
+    const int64_t output = o % (w.out_channels / w.group);
+    uint32_t* to = bits_.data() + (tile(o / (w.out_channels / w.group), output / tile_channels_) - bits_.data()) +
+                   output % tile_channels_;
+    const uint8_t* row = w.packed + o * ((w.group_channels * kernel_ + 7) / 8);
+    int64_t k = 0;
+    for (int64_t channel = 0; channel < w.group_channels; ++channel) {
+      for (int64_t tap = 0; tap < kernel_; ++tap, ++k) {
+        const uint32_t bit = (row[k / 8] >> (k % 8)) & 1;
+        to[(tap * words_ + channel / kWordChannels) * tile_channels_] |= bit << (channel % kWordChannels);
+      }
+    }
+  }
+
+  int64_t tile_channels_, words_, kernel_, tiles_;
+  x86::AlignedWords bits_;
+};
 
 /// The channels of a word, from `first` of a sample on.
 struct WordChannels {
@@ -69,6 +119,30 @@ void pack_signs(const WordChannels& channels, const Image& image, const ConvOper
     }
     _mm512_mask_storeu_epi32(to + i, lanes, _mm512_and_si512(words, existing));
   }
+}
+
+/// Packs `units` units (groups of images) from `first` on: to(slot, word) is where the pixels of a word go.
+template <class To>
+void pack_units(const ConvWeights& w, const Image& image, const ConvOperands& operands, int64_t first, int64_t units,
+                const Executor& executor, const To& to) {
+  constexpr int64_t chunk = 512;
+  const int64_t pixels = image.height * image.width;
+  const int64_t chunks = (pixels + chunk - 1) / chunk;
+  const int64_t words = (w.group_channels + kWordChannels - 1) / kWordChannels;
+  parallel_for(executor, units * words * chunks, [&](int64_t index) {
+    const int64_t begin = index % chunks * chunk;
+    const int64_t word = index / chunks % words;
+    const int64_t slot = index / chunks / words;
+    const int64_t unit = first + slot;
+    const WordChannels channels{unit / w.group, unit % w.group * w.group_channels + word * kWordChannels,
+                                x86::smaller(kWordChannels, w.group_channels - word * kWordChannels)};
+    const int64_t count = x86::smaller(chunk, pixels - begin);
+    if (w.form.from_signs) {
+      pack_signs(channels, image, operands, begin, count, to(slot, word) + begin);
+    } else {
+      pack_floats(channels, image, operands, begin, count, to(slot, word) + begin);
+    }
+  });
 }
 
 /// to[i] = from[i * stride]

@@ -276,8 +276,8 @@ class XnorChannelConv2d final : public ConvKernel {
   static bool suits(const ConvWeights& w) {
     constexpr int64_t most_positions = 800;
     const int64_t outputs = w.out_channels / w.group;
-    return w.likely_positions > 0 && w.likely_positions <= most_positions && outputs % kLanes == 0 &&
-           w.group_channels >= 64;
+    const int64_t positions = w.likely_rows * w.likely_columns;
+    return positions > 0 && positions <= most_positions && outputs % kLanes == 0 && w.group_channels >= 64;
   }
 
   size_t scratch_bytes(const Image& image) const override {
