@@ -22,21 +22,24 @@ struct AxisRun {
   int64_t first, end, first_tap, end_tap;
 };
 
-AxisRun axis_run(const XnorAxis& axis, int64_t first) {
-  const auto taps = [&](int64_t output) {
+/// The runs of an axis from `first` on, at most `most` outputs of them; returns how many.
+int64_t find_runs(const XnorAxis& axis, int64_t first, int64_t most, AxisRun* to) {
+  int64_t count = 0;
+  const int64_t end = x86::smaller(axis.outputs, first + most);
+  for (int64_t output = first; output < end; ++output) {
+    int64_t place = output * axis.stride - axis.pad;
     AxisRun run{output, output + 1, 0, 0};
-    while (run.first_tap < axis.taps && axis.offset(run.first_tap) + output * axis.stride < 0) ++run.first_tap;
+    for (; run.first_tap < axis.taps && place < 0; place += axis.dilation) ++run.first_tap;
     run.end_tap = run.first_tap;
-    while (run.end_tap < axis.taps && axis.offset(run.end_tap) + output * axis.stride < axis.size) ++run.end_tap;
-    return run;
-  };
-  AxisRun run = taps(first);
-  while (run.end < axis.outputs) {
-    const AxisRun next = taps(run.end);
-    if (next.first_tap != run.first_tap || next.end_tap != run.end_tap) break;
-    run.end = next.end;
+    for (; run.end_tap < axis.taps && place < axis.size; place += axis.dilation) ++run.end_tap;
+    AxisRun* last = to + count - 1;
+    if (count > 0 && last->first_tap == run.first_tap && last->end_tap == run.end_tap) {
+      last->end = run.end;
+    } else {
+      to[count++] = run;
+    }
   }
-  return run;
+  return count;
 }
 
 /// The taps of a region of the output plane, and where their words and weights lie.
@@ -188,17 +191,17 @@ class XnorWordChannelConv2d final : public ConvKernel {
 
   void convolve(const Call& call, int64_t slot, int64_t panel, int64_t begin, int64_t end) const {
     alignas(64) PanelCounts counts;
-    const int64_t width = call.layout.horizontal.outputs;
     const int64_t channels = x86::smaller(kPanelChannels, group_outputs() - panel * kPanelChannels);
     const int64_t vectors = (channels + kLanes - 1) / kLanes;
-    for (int64_t row = begin / width; row * width < end;) {
-      AxisRun rows = axis_run(call.layout.vertical, row);
-      for (int64_t column = 0; column < width;) {
-        const AxisRun columns = axis_run(call.layout.horizontal, column);
-        count_region(call, slot, panel, vectors, rows, columns, begin, end, counts);
-        column = columns.end;
+    const int64_t width = call.layout.horizontal.outputs;
+    AxisRun rows[kPanelRun + 1], columns[kPanelRun];
+    const int64_t row_runs =
+        find_runs(call.layout.vertical, begin / width, (end - 1) / width - begin / width + 1, rows);
+    const int64_t column_runs = find_runs(call.layout.horizontal, 0, width, columns);
+    for (int64_t i = 0; i < row_runs; ++i) {
+      for (int64_t j = 0; j < column_runs; ++j) {
+        count_region(call, slot, panel, vectors, rows[i], columns[j], begin, end, counts);
       }
-      row = rows.end;
     }
     finish(call, call.first + slot, panel * kPanelChannels, channels, begin, end, counts);
   }
@@ -226,13 +229,15 @@ class XnorWordChannelConv2d final : public ConvKernel {
     int32_t* to[kPanelPositions];
     int64_t gathered = 0;
     for (int64_t row = rows.first; row < rows.end; ++row) {
-      const int64_t y = row * vertical.stride + vertical.offset(rows.first_tap);
-      for (int64_t column = columns.first; column < columns.end; ++column) {
-        const int64_t position = row * horizontal.outputs + column;
-        if (position < begin || position >= end) continue;
-        const int64_t x = column * horizontal.stride + horizontal.offset(columns.first_tap);
-        pixels[gathered] = y * call.image.width + x;
-        to[gathered] = counts[position - begin];
+      const int64_t position = row * horizontal.outputs;
+      const int64_t first = x86::larger(columns.first, begin - position);
+      const int64_t last = x86::smaller(columns.end, end - position);
+      const int64_t pixel =
+          (row * vertical.stride + rows.first_tap * vertical.dilation - vertical.pad) * call.image.width +
+          columns.first_tap * horizontal.dilation - horizontal.pad;
+      for (int64_t column = first; column < last; ++column) {
+        pixels[gathered] = pixel + column * horizontal.stride;
+        to[gathered] = counts[position + column - begin];
         if (++gathered < kPanelPositions) continue;
         count_pixels(taps, vectors, gathered, pixels, to);
         gathered = 0;
