@@ -46,10 +46,14 @@ class Layer(ABC):
         """What `--only` looks in."""
         return f"{self.op}-{self.shape}"
 
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of the floats that come in and go out."""
+        return 4 * (math.prod(self.input_shape) + math.prod(self.output_shape))
+
     def bytes_held(self, weight_bits: int, value_bytes: float = 4) -> float:
         """Bytes of the buffers that are read: weights, input and output."""
-        values = math.prod(self.input_shape) + math.prod(self.output_shape)
-        return self.weights * weight_bits / 8 + value_bytes * values
+        return self.weights * weight_bits / 8 + value_bytes * self.value_bytes / 4
 
     def bytes_moved(self, weight_bits: int, value_bytes: float = 4) -> float:
         """The least bytes that have to move: all of those, once."""

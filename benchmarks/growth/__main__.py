@@ -1,7 +1,8 @@
 """`python -m benchmarks.growth`: time a multiply-add as threads, batch, image, channels or sequence grow.
 
 Ours and ONNX Runtime's fp32 run in turns at each size, on one pinned thread; with `threads` on two cores. A cliff is a
-size at which a multiply-add takes more than 1.5 times as long as at the next smaller one; all are listed at the end.
+size at which a multiply-add takes more than 1.5 times as long as at the next smaller one; all are listed at the end,
+with their cause where it is known: values that no longer fit the cache.
 Times are those of the fastest block; what looks like a cliff is measured again.
 """
 
@@ -16,7 +17,7 @@ import click
 import numpy as np
 
 from benchmarks.contenders import Contender, instruction_set, ort_fp32, own, runner
-from benchmarks.growth.axes import AXES, THREADED, THREADS, Axis, cliffs
+from benchmarks.growth.axes import AXES, THREADED, THREADS, Axis, cause, cliffs, last_level_cache
 from benchmarks.growth.plot import label, plot
 from benchmarks.interleaved import Call, measure, pinned
 from benchmarks.layers import Layer, Scheme
@@ -49,6 +50,7 @@ class Network(NamedTuple):
     op: str
     shape: str
     macs: int
+    value_bytes: int
 
 
 _VARIANTS = (FULL, Variant("xnor", "int8"))
@@ -84,7 +86,7 @@ def main(isa: str | None, json_file: Path | None, plot_folder: Path | None, quic
     found = _cliffs(study.rows)
     click.echo("\ncliffs (over 1.5 times the next smaller size, a multiply-add):" if found else "\nno cliffs")
     for cliff in found:
-        click.echo(f"- {cliff['scheme']}: {cliff['subject']}, {cliff['text']}")
+        click.echo(f"- {cliff['scheme']}: {cliff['subject']}, {cliff['text']}: {cliff['cause'] or 'cause unknown'}")
     for note in study.notes:
         click.echo(f"- left out: {note}")
     if json_file:
@@ -135,7 +137,7 @@ class _Growth:
             except EdgenetError as error:
                 self.notes.append(f"network resnet18: {error}")
                 return
-        network = Network("network", f"resnet18-{SIZE}", counted.macs or 0)
+        network = Network("network", f"resnet18-{SIZE}", counted.macs or 0, 4 * 3 * SIZE**2)
         self._keep("threads", f"ResNet-18, {SIZE}x{SIZE}", points, dict.fromkeys(points, network))
 
     def _sessions(self, files: Mapping[Variant, Path], threads: int) -> dict[Line, Call]:
@@ -188,6 +190,7 @@ class _Growth:
                     "best_us": best_us,
                     "macs": layer.macs,
                     "ps_per_mac": best_us * 1e6 / layer.macs,
+                    "value_bytes": layer.value_bytes,
                 }
                 if line.activations:
                     row["activations"] = line.activations
@@ -208,11 +211,14 @@ def _cliffs(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row in rows:
         lines.setdefault((row["axis"], row["subject"], label(row)), []).append(row)
     found = []
+    cache = last_level_cache()
     for (axis, subject, scheme), points in lines.items():
         for cliff in cliffs([row["value"] for row in points], [row["ps_per_mac"] for row in points]):
             text = f"{axis} {cliff.value}: {cliff.factor:.2f} times {cliff.smaller}"
             entry = {"axis": axis, "subject": subject, "scheme": scheme, "value": cliff.value}
-            found.append({**entry, "smaller": cliff.smaller, "factor": cliff.factor, "text": text})
+            (moved,) = (row["value_bytes"] for row in points if row["value"] == cliff.value)
+            why = cause(moved, cache)
+            found.append({**entry, "smaller": cliff.smaller, "factor": cliff.factor, "text": text, "cause": why})
     return found
 
 

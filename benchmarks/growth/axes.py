@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.layers import GATES, Convolution, Layer, Linear, Recurrent
 
@@ -68,3 +69,22 @@ def cliffs(values: Sequence[int], times: Sequence[float]) -> list[Cliff]:
         if factor > CLIFF:
             found.append(Cliff(values[index], values[index - 1], factor))
     return found
+
+
+def last_level_cache() -> int | None:
+    """Return the bytes of the first core's largest cache, or None where the system does not say."""
+    sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")
+    kilobytes = [int(text[:-1]) for text in (size.read_text().strip() for size in sizes) if text.endswith("K")]
+    return max(kilobytes) * 1024 if kilobytes else None
+
+
+def cause(value_bytes: float, cache: int | None) -> str | None:
+    """Return why a size may be a cliff, or None where none of the known causes holds.
+
+    Args:
+        value_bytes: bytes of the values that come in and go out.
+        cache: bytes of the last-level cache, or None.
+    """
+    if cache is None or value_bytes < cache:
+        return None
+    return f"its {value_bytes / 1e6:.0f} MB of values fill the {cache / 1e6:.0f} MB of cache, so memory sets the pace"

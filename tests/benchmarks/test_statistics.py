@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from benchmarks.growth.axes import AXES, Cliff, cliffs
+from benchmarks.growth.axes import AXES, Cliff, cause, cliffs
 from benchmarks.interleaved import MIN_QUIET, Timing, measure
 from benchmarks.kernels.roofline import Roofline, arithmetics, measure_roofline
 from benchmarks.study import Clock
@@ -85,6 +85,12 @@ def test_a_cliff_is_a_size_that_is_dearer_than_the_next_smaller_one() -> None:
     assert cliffs([16, 32, 64, 128], [1.0, 1.6, 1.0, 1.4]) == [Cliff(32, 16, 1.6)]
     assert cliffs([1, 2, 3], [1.0, 2.0, 4.0]) == [Cliff(2, 1, 2.0), Cliff(3, 2, 2.0)]
     assert cliffs([1], [1.0]) == []
+
+
+def test_a_cliff_has_a_cause_where_values_fill_the_cache() -> None:
+    assert cause(40e6, 32 << 20) == "its 40 MB of values fill the 34 MB of cache, so memory sets the pace"
+    assert cause(30e6, 32 << 20) is None
+    assert cause(40e6, None) is None
 
 
 def test_sizes_of_every_axis_grow_and_so_does_its_work() -> None:
