@@ -300,6 +300,22 @@ Case random_channel_slice_case(Random& random) {
   return test;
 }
 
+/// Layers that wide sets convolve 32 channels at a time, on images that need not be of the size that was likely.
+Case random_word_case(Random& random) {
+  Case test = random_case(random);
+  ConvWeights& w = test.weights;
+  w.group = random.pick<int64_t>({1, 1, 2, 3});
+  w.group_channels =
+      w.group == 1 ? random.pick<int64_t>({20, 30, 32, 54, 64, 94, 128}) : random.pick<int64_t>({32, 64});
+  w.out_channels = w.group * random.pick<int64_t>({5, 8, 13, 16, 20, 32, 40, 56, 64, 72, 88, 130});
+  const bool known = random.chance(0.7);
+  w.likely_rows = known ? random.pick<int64_t>({1, 3, 7, 14, 28}) : 0;
+  w.likely_columns = known ? random.pick<int64_t>({1, 3, 7, 14, 28}) : 0;
+  test.image.height = random.pick<int64_t>({1, 2, 5, 7, 8, 14, 17, 40});
+  test.image.width = random.pick<int64_t>({1, 2, 5, 7, 8, 14, 17, 150});
+  return test;
+}
+
 /// More weights an output than 16 bits can count, and sums that reach every one of them.
 void check_saturation(Random& random, Report& report) {
   Case test{};
@@ -345,6 +361,10 @@ int main() {
   }
   for (int i = 0; i < 200; ++i) {
     Case test = random_channel_slice_case(random);
+    check(test, random, report);
+  }
+  for (int i = 0; i < 300; ++i) {
+    Case test = random_word_case(random);
     check(test, random, report);
   }
   check_saturation(random, report);

@@ -17,6 +17,9 @@ constexpr int64_t kPanelChannels = kPanelVectors * kLanes;
 constexpr int64_t kPanelPositions = 4;  ///< counted side by side: 16 counts in flight
 constexpr int64_t kPanelRun = 128;      ///< positions whose counts are turned together
 
+constexpr int64_t kMostTaps = 32;             ///< of an axis
+constexpr int64_t kMostRuns = 2 * kMostTaps;  ///< as each end of the taps is passed once
+
 /// Neighbouring outputs of an axis that meet the image with the same taps.
 struct AxisRun {
   int64_t first, end, first_tap, end_tap;
@@ -112,7 +115,8 @@ class XnorWordChannelConv2d final : public ConvKernel {
   /// Whether words are filled well enough, and lanes take less work than those of positions would.
   static bool suits(const ConvWeights& w) {
     const int64_t outputs = w.out_channels / w.group;
-    if (!words_suit(w) || w.likely_columns < 1 || w.likely_columns > kPanelRun || outputs < kLanes) return false;
+    if (!words_suit(w) || w.likely_columns < 1 || outputs < kLanes) return false;
+    if (w.kernel_height > kMostTaps || w.kernel_width > kMostTaps) return false;
     const int64_t positions = w.likely_rows * w.likely_columns;
     const int64_t words = (w.group_channels + kWordChannels - 1) / kWordChannels;
     const int64_t kernel = w.kernel_height * w.kernel_width;
@@ -194,7 +198,7 @@ class XnorWordChannelConv2d final : public ConvKernel {
     const int64_t channels = x86::smaller(kPanelChannels, group_outputs() - panel * kPanelChannels);
     const int64_t vectors = (channels + kLanes - 1) / kLanes;
     const int64_t width = call.layout.horizontal.outputs;
-    AxisRun rows[kPanelRun + 1], columns[kPanelRun];
+    AxisRun rows[kMostRuns + 1], columns[kMostRuns + 1];
     const int64_t row_runs =
         find_runs(call.layout.vertical, begin / width, (end - 1) / width - begin / width + 1, rows);
     const int64_t column_runs = find_runs(call.layout.horizontal, 0, width, columns);

@@ -137,8 +137,6 @@ void count_some_positions(const RegionTaps& taps, int64_t positions, const int64
 
 void count_pixels(const RegionTaps& taps, int64_t vectors, int64_t positions, const int64_t* pixels,
                   int32_t* const* to) {
-
-
   if (vectors == 2) return count_some_positions<2>(taps, positions, pixels, to);
   count_some_positions<1>(taps, positions, pixels, to);
 }
