@@ -14,6 +14,7 @@ namespace {  // internal linkage: no copy of these may serve a CPU without VPOPC
 
 constexpr int64_t kWordChannels = 32;
 constexpr int64_t kRoundBytes = 1 << 19;  ///< of words that are packed and then convolved together
+constexpr int64_t kPackedAlone = 2048;    ///< words that one thread packs before others would have begun
 
 /// Whether words are filled well enough, and half of the inputs that meet padding is a whole number.
 bool words_suit(const ConvWeights& w) {
@@ -121,7 +122,8 @@ void pack_signs(const WordChannels& channels, const Image& image, const ConvOper
   }
 }
 
-/// Packs `units` units (groups of images) from `first` on: to(slot, word) is where the pixels of a word go.
+/// Packs `units` units (groups of images) from `first` on, on threads where that is worth it: to(slot, word) is where
+/// the pixels of a word go.
 template <class To>
 void pack_units(const ConvWeights& w, const Image& image, const ConvOperands& operands, int64_t first, int64_t units,
                 const Executor& executor, const To& to) {
@@ -129,7 +131,7 @@ void pack_units(const ConvWeights& w, const Image& image, const ConvOperands& op
   const int64_t pixels = image.height * image.width;
   const int64_t chunks = (pixels + chunk - 1) / chunk;
   const int64_t words = (w.group_channels + kWordChannels - 1) / kWordChannels;
-  parallel_for(executor, units * words * chunks, [&](int64_t index) {
+  const auto pack = [&](int64_t index) {
     const int64_t begin = index % chunks * chunk;
     const int64_t word = index / chunks % words;
     const int64_t slot = index / chunks / words;
@@ -142,7 +144,9 @@ void pack_units(const ConvWeights& w, const Image& image, const ConvOperands& op
     } else {
       pack_floats(channels, image, operands, begin, count, to(slot, word) + begin);
     }
-  });
+  };
+  if (units * words * pixels > kPackedAlone) return parallel_for(executor, units * words * chunks, pack);
+  for (int64_t index = 0; index < units * words * chunks; ++index) pack(index);
 }
 
 /// to[i] = from[i * stride]
