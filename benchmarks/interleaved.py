@@ -15,6 +15,7 @@ Call = Callable[[], object]
 Key = TypeVar("Key", bound=Hashable)
 
 _BLOCK_SECONDS = 0.012
+_SPIN_SECONDS = 0.03
 MIN_PAIRS = 20
 MIN_QUIET = 5
 _PATIENCE = 3.0
@@ -77,7 +78,8 @@ def measure(
     """Time calls in turns for about `seconds`, and up to `limit` until 20 pairs are undisturbed.
 
     A block is some 12 ms of one call, after one untimed run where a run is shorter than a block: the call before ours
-    has emptied the caches. A block counts if the cores were ours meanwhile. At least one round is timed.
+    has emptied the caches. On several threads it waits until those of the call before have stopped looking for work,
+    as they do for some milliseconds. A block counts if the cores were ours meanwhile. At least one round is timed.
     """
     limit = _PATIENCE * seconds if limit is None else limit
     timer = BlockTimer(cores, threads=len(cores))
@@ -87,6 +89,8 @@ def measure(
     order = list(calls)
     while True:
         for key in order:
+            if len(cores) > 1:
+                time.sleep(_SPIN_SECONDS)
             if repeats[key] > 1:
                 calls[key]()
             block = timer.run(calls[key], repeats[key])

@@ -184,12 +184,12 @@ class XnorWordChannelConv2d final : public ConvKernel {
   void convolve(const Call& call, const Executor& executor) const {
     const int64_t outputs = call.layout.outputs;
     const int64_t runs = (outputs + kPanelRun - 1) / kPanelRun;
-    const int64_t run = x86::round_up((outputs + runs - 1) / runs, kLanes);
+    const int64_t run = (outputs + runs - 1) / runs;
     const int64_t panels = weights_.tiles();
-    parallel_for(executor, call.units * panels * runs, [&](int64_t index) {
-      const int64_t begin = index % runs * run;
-      if (begin >= outputs) return;
-      convolve(call, index / runs / panels, index / runs % panels, begin, x86::smaller(begin + run, outputs));
+    // Runs are handed out before panels: a thread then finds what it wrote of the image before this one.
+    parallel_for(executor, call.units * runs * panels, [&](int64_t index) {
+      const int64_t begin = index / panels % runs * run;
+      convolve(call, index / panels / runs, index % panels, begin, x86::smaller(begin + run, outputs));
     });
   }
 

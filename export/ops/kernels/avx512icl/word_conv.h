@@ -198,7 +198,10 @@ class XnorWordConv2d final : public ConvKernel {
     const XnorLayout& xnor = call.layout.xnor;
     const int64_t used = xnor.used_rows * xnor.used_columns;
     const int64_t met = weights_.words() * 4 * (call.layout.flat ? 1 : x86::larger(1, used));
-    const int64_t chunk = x86::larger(1, kChunkBytes / met / kTileLanes) * kTileLanes;
+    const int64_t most = x86::larger(1, kChunkBytes / met / kTileLanes) * kTileLanes;
+    // In halves, and chunks before channels: a thread then finds what it wrote of the image before this one.
+    const int64_t halves = (xnor.outputs + 2 * most - 1) / (2 * most);
+    const int64_t chunk = x86::round_up((xnor.outputs + 2 * halves - 1) / (2 * halves), kLanes);
     const int64_t chunks = (xnor.outputs + chunk - 1) / chunk;
     const int64_t tile_products =
         x86::smaller(chunk, xnor.outputs) * kTileChannels * w_.group_channels * x86::larger(1, used);

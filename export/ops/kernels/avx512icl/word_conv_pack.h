@@ -14,7 +14,7 @@ namespace {  // internal linkage: no copy of these may serve a CPU without VPOPC
 
 constexpr int64_t kWordChannels = 32;
 constexpr int64_t kRoundBytes = 1 << 19;  ///< of words that are packed and then convolved together
-constexpr int64_t kPackedAlone = 2048;    ///< words that one thread packs before others would have begun
+constexpr int64_t kPackedPixels = 512;    ///< of a task
 
 /// Whether words are filled well enough, and half of the inputs that meet padding is a whole number.
 bool words_suit(const ConvWeights& w) {
@@ -122,19 +122,19 @@ void pack_signs(const WordChannels& channels, const Image& image, const ConvOper
   }
 }
 
-/// Packs `units` units (groups of images) from `first` on, on threads where that is worth it: to(slot, word) is where
-/// the pixels of a word go.
+/// Packs `units` units (groups of images) from `first` on: to(slot, word) is where the pixels of a word go.
 template <class To>
 void pack_units(const ConvWeights& w, const Image& image, const ConvOperands& operands, int64_t first, int64_t units,
                 const Executor& executor, const To& to) {
-  constexpr int64_t chunk = 512;
   const int64_t pixels = image.height * image.width;
-  const int64_t chunks = (pixels + chunk - 1) / chunk;
+  const int64_t chunks = x86::larger(2, (pixels + kPackedPixels - 1) / kPackedPixels);
+  const int64_t chunk = x86::round_up((pixels + chunks - 1) / chunks, 16);
   const int64_t words = (w.group_channels + kWordChannels - 1) / kWordChannels;
-  const auto pack = [&](int64_t index) {
-    const int64_t begin = index % chunks * chunk;
-    const int64_t word = index / chunks % words;
-    const int64_t slot = index / chunks / words;
+  parallel_for(executor, units * chunks * words, [&](int64_t index) {
+    const int64_t begin = index / words % chunks * chunk;
+    if (begin >= pixels) return;
+    const int64_t word = index % words;
+    const int64_t slot = index / words / chunks;
     const int64_t unit = first + slot;
     const WordChannels channels{unit / w.group, unit % w.group * w.group_channels + word * kWordChannels,
                                 x86::smaller(kWordChannels, w.group_channels - word * kWordChannels)};
@@ -144,9 +144,7 @@ void pack_units(const ConvWeights& w, const Image& image, const ConvOperands& op
     } else {
       pack_floats(channels, image, operands, begin, count, to(slot, word) + begin);
     }
-  };
-  if (units * words * pixels > kPackedAlone) return parallel_for(executor, units * words * chunks, pack);
-  for (int64_t index = 0; index < units * words * chunks; ++index) pack(index);
+  });
 }
 
 /// to[i] = from[i * stride]
