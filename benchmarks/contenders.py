@@ -2,16 +2,17 @@
 
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
 from benchmarks.interleaved import Call
 from benchmarks.layers import CHAIN, XNOR, Convolution, Layer, Scheme
-from edgenet.runtime import InferenceSession
+from edgenet.runtime import InferenceSession, one_core_each
 
 ISA_VARIABLE = "EDGENET_ISA"
 
@@ -63,14 +64,19 @@ def runner(session: InferenceSession | onnxruntime.InferenceSession, feeds: Mapp
     return functools.partial(ort.run_with_iobinding, binding)
 
 
-def own(layer: Layer, scheme: Scheme, isa: str, threads: int = 1) -> Contender:
-    """Return our kernels of an instruction set.
+def open_session(model: bytes | Path, native: bool | None, cores: Sequence[int] = ()) -> InferenceSession:
+    """Return a session with a thread on each of `cores`, with one where none is named."""
+    return InferenceSession(model, native=native, threads=max(1, len(cores)), options=one_core_each(cores))
+
+
+def own(layer: Layer, scheme: Scheme, isa: str, cores: Sequence[int] = ()) -> Contender:
+    """Return our kernels of an instruction set, with a thread on each of `cores`, with one where none is named.
 
     Raises:
         EdgenetError: the operator library has no such operator.
     """
     with instruction_set(isa):
-        session = InferenceSession(layer.binary(scheme), native=True, threads=threads)
+        session = open_session(layer.binary(scheme), True, cores)
     call = runner(session, layer.feeds())
     return Contender("edgenet", scheme.name, call, isa=isa, activations=scheme.activations)
 
@@ -90,9 +96,9 @@ def own_chain(layer: Convolution, isa: str) -> Contender:
     return Contender("edgenet", XNOR.name, call, isa=isa, source="bits", target="bits", layers=CHAIN)
 
 
-def ort_fp32(layer: Layer, threads: int = 1) -> Contender:
-    """Return ONNX Runtime's own kernels in full precision, all optimisations on."""
-    call = runner(InferenceSession(layer.full(), threads=threads), layer.feeds())
+def ort_fp32(layer: Layer, cores: Sequence[int] = ()) -> Contender:
+    """Return ONNX Runtime's own kernels in full precision, all optimisations on; `cores` as for `own`."""
+    call = runner(open_session(layer.full(), None, cores), layer.feeds())
     return Contender("ort", "full", call, peer="ort-fp32")
 
 

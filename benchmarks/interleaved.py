@@ -59,13 +59,13 @@ class Timing:
 
 @contextmanager
 def pinned(threads: int = 1) -> Iterator[list[int]]:
-    """Pin this process to the quietest cores, which are yielded, and let it go again.
+    """Find the quietest cores, which are yielded, pin this process to the first of them, and let it go again.
 
-    Threads inherit it, so that whatever makes threads of its own has to be made in here.
+    Threads inherit it, so that whatever makes threads of its own has to be made in here, and told where to put them.
     """
     before = os.sched_getaffinity(0)
     cores = quiet_cores(threads)
-    os.sched_setaffinity(0, set(cores))
+    os.sched_setaffinity(0, set(cores[:1]))
     try:
         yield cores
     finally:
@@ -78,8 +78,8 @@ def measure(
     """Time calls in turns for about `seconds`, and up to `limit` until 20 pairs are undisturbed.
 
     A block is some 12 ms of one call, after one untimed run where a run is shorter than a block: the call before ours
-    has emptied the caches. On several threads it waits until those of the call before have stopped looking for work,
-    as they do for some milliseconds. A block counts if the cores were ours meanwhile. At least one round is timed.
+    has emptied the caches. On several cores it waits until threads of the call before have stopped looking for work, as
+    they do for some milliseconds. A block counts if the cores were ours meanwhile. At least one round is timed.
     """
     limit = _PATIENCE * seconds if limit is None else limit
     timer = BlockTimer(cores, threads=len(cores))

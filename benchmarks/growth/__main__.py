@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
-from benchmarks.contenders import Contender, instruction_set, ort_fp32, own, runner
+from benchmarks.contenders import Contender, instruction_set, open_session, ort_fp32, own, runner
 from benchmarks.growth.axes import AXES, THREADED, THREADS, Axis, cause, cliffs, last_level_cache
 from benchmarks.growth.plot import label, plot
 from benchmarks.interleaved import Call, measure, pinned
@@ -26,7 +26,7 @@ from benchmarks.study import ISAS, chosen_isas, write_plot
 from edgenet.bench.machine import environment
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
-from edgenet.runtime import InferenceSession, library
+from edgenet.runtime import library
 from edgenet.runtime.inspection import inspect
 
 _SECONDS, _LIMIT = 1.0, 3.0
@@ -112,11 +112,11 @@ class _Growth:
         with pinned() as cores:
             values = [*axis.values[:-1:2], axis.values[-1]] if self._quick else axis.values
             layers = {value: axis.layer(value) for value in values}
-            points = {value: self._point(layer, 1, cores) for value, layer in layers.items()}
+            points = {value: self._point(layer, cores) for value, layer in layers.items()}
             # What looks like a cliff is measured again, and again: it may have been somebody else's work.
             for _ in range(_CONFIRMATIONS):
                 for value in _suspects(points, layers):
-                    again = self._point(layers[value], 1, cores)
+                    again = self._point(layers[value], cores)
                     points[value] = {key: min(best, again[key]) for key, best in points[value].items()}
             self._keep(axis.name, axis.subject, points, layers)
 
@@ -124,7 +124,7 @@ class _Growth:
         """Measure layers on one thread and on two, where there are so many cores."""
         with pinned(max(THREADS)) as cores:
             for layer in THREADED:
-                points = {threads: self._point(layer, threads, cores) for threads in THREADS[: len(cores)]}
+                points = {threads: self._point(layer, cores[:threads]) for threads in THREADS[: len(cores)]}
                 self._keep("threads", layer.name, points, dict.fromkeys(points, layer))
 
     def network(self) -> None:
@@ -133,27 +133,29 @@ class _Growth:
             try:
                 files = {variant: export_network("resnet18", variant, Path(folder)).file for variant in _VARIANTS}
                 counted = inspect(files[FULL])
-                points = {threads: self._measure(self._sessions(files, threads), cores) for threads in THREADS}
+                points = {
+                    count: self._measure(self._sessions(files, cores[:count]), cores[:count]) for count in THREADS
+                }
             except EdgenetError as error:
                 self.notes.append(f"network resnet18: {error}")
                 return
         network = Network("network", f"resnet18-{SIZE}", counted.macs or 0, 4 * 3 * SIZE**2)
         self._keep("threads", f"ResNet-18, {SIZE}x{SIZE}", points, dict.fromkeys(points, network))
 
-    def _sessions(self, files: Mapping[Variant, Path], threads: int) -> dict[Line, Call]:
+    def _sessions(self, files: Mapping[Variant, Path], cores: Sequence[int]) -> dict[Line, Call]:
         feeds = {"input": np.random.default_rng(1).standard_normal((1, 3, SIZE, SIZE), np.float32)}
         calls = {}
         with instruction_set(self._isa):
             for variant, file in files.items():
                 binary = variant != FULL
-                session = InferenceSession(file, native=True if binary else None, threads=threads)
+                session = open_session(file, True if binary else None, cores)
                 line = Line("edgenet" if binary else "ort", variant.scheme, None, self._isa if binary else None)
                 calls[line] = runner(session, feeds)
         return calls
 
-    def _point(self, layer: Layer, threads: int, cores: list[int]) -> dict[Line, float]:
-        contenders = [contender for scheme in layer.schemes for contender in self._own(layer, scheme, threads)]
-        contenders.append(ort_fp32(layer, threads))
+    def _point(self, layer: Layer, cores: list[int]) -> dict[Line, float]:
+        contenders = [contender for scheme in layer.schemes for contender in self._own(layer, scheme, cores)]
+        contenders.append(ort_fp32(layer, cores))
         calls = {
             Line(contender.implementation, contender.scheme, contender.activations, contender.isa): contender.call
             for contender in contenders
@@ -165,9 +167,9 @@ class _Growth:
         seconds, limit = (_QUICK_SECONDS, _QUICK_LIMIT) if self._quick else (_SECONDS, _LIMIT)
         return {line: timing.best_us for line, timing in measure(calls, cores, seconds, limit).items()}
 
-    def _own(self, layer: Layer, scheme: Scheme, threads: int) -> Sequence[Contender]:
+    def _own(self, layer: Layer, scheme: Scheme, cores: Sequence[int]) -> Sequence[Contender]:
         try:
-            return [own(layer, scheme, self._isa, threads)]
+            return [own(layer, scheme, self._isa, cores)]
         except EdgenetError as error:
             note = f"{layer.op} {scheme.label}: {error}"
             if note not in self.notes:

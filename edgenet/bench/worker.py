@@ -28,7 +28,7 @@ from typing import IO, Any
 import numpy as np
 
 from edgenet.errors import EdgenetError
-from edgenet.runtime import InferenceSession
+from edgenet.runtime import InferenceSession, one_core_each
 
 _BATCH = 32
 
@@ -45,12 +45,13 @@ class Worker:
         shapes: dict[str, list[int]],
         samples: str | None,
     ) -> dict[str, object]:
+        own_cores = cores[:threads] if len(cores) >= threads > 1 else []
         if cores:
-            os.sched_setaffinity(0, cores)
+            os.sched_setaffinity(0, own_cores[:1] or cores)
         gc.collect()
         memory.reset_peak()
         start = time.perf_counter()
-        self._session = InferenceSession(file, native=native, threads=threads)
+        self._session = InferenceSession(file, native=native, threads=threads, options=one_core_each(own_cores))
         load_ms = (time.perf_counter() - start) * 1e3
         peak = memory.peak_resident_bytes() - _BASELINE
         loaded = memory.resident_bytes()

@@ -139,6 +139,19 @@ def one_line(error: BaseException) -> str:
     return text
 
 
+def one_core_each(cores: Sequence[int]) -> dict[str, str]:
+    """Return session options that give each thread of ONNX Runtime but the caller's a core of its own.
+
+    Threads that share a core wait for each other for many runs before the system moves one. The caller, who works as
+    well, should be on the first core (`os.sched_setaffinity`).
+
+    Args:
+        cores: as many as the session has threads.
+    """
+    # ONNX Runtime counts cores from 1.
+    return {"session.intra_op_thread_affinities": ";".join(str(core + 1) for core in cores[1:])} if cores[1:] else {}
+
+
 def _session_options(threads: int, options: Mapping[str, Any]) -> onnxruntime.SessionOptions:
     if threads < 1:
         raise EdgenetError(f"threads is {threads}; give 1 or more.")
