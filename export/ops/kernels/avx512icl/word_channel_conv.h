@@ -120,8 +120,12 @@ class XnorWordChannelConv2d final : public ConvKernel {
     const int64_t positions = w.likely_rows * w.likely_columns;
     const int64_t words = (w.group_channels + kWordChannels - 1) / kWordChannels;
     const int64_t kernel = w.kernel_height * w.kernel_width;
-    // In vectors that are counted for 16 output channels; turning counts takes as long as 2 words of a position.
-    const int64_t by_positions = x86::round_up(positions, kLanes) * kernel * words * x86::round_up(outputs, 8) / kLanes;
+    // In vectors that are counted for 16 output channels; turning counts takes as long as 2 words of a position, and
+    // with a stride a word is copied for every tap.
+    const bool copied = w.stride_height > 1 || w.stride_width > 1;
+    const int64_t by_positions =
+        x86::round_up(positions, kLanes) * kernel * words * x86::round_up(outputs, 8) / kLanes +
+        (copied ? positions * kernel * words : 0);
     const int64_t met = met_taps({w.kernel_height, w.stride_height, w.dilation_height, w.pad_top,
                                   w.likely_rows * w.stride_height, w.likely_rows}) *
                         met_taps({w.kernel_width, w.stride_width, w.dilation_width, w.pad_left,
