@@ -1,0 +1,131 @@
+// Tables of the 64 signed sums of 6 activations, a "field", as fixed-point numbers that are cut into planes: a vector
+// of 64 bytes holds one plane of one field. The highest plane is the upper 8 bits, every other one the next 6.
+//
+// Four fields are a "group": their entries of one plane are added up as bytes. Of the lower planes no sum passes 4 *
+// 63; the highest may wrap from field to field, as the sum of a group is within 8 bits by the choice of the step.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/avx512icl/simd.h"
+#include "kernels/x86/aligned.h"
+
+namespace edgenet::avx512icl {
+namespace {  // internal linkage: no copy of these may serve a CPU without VBMI
+
+class FieldTables {
+  using Int = Simd::Int;
+  using Float = Simd::Float;
+
+ public:
+  static constexpr int64_t kField = 6;        ///< activations of a field
+  static constexpr int64_t kGroupFields = 4;  ///< fields of a group
+  static constexpr int64_t kGroupInputs = kGroupFields * kField;
+  static constexpr int64_t kMostGroups = 24;  ///< of a piece, which has a step of its own
+  static constexpr int64_t kMostPlanes = 4;
+  static constexpr int64_t kPlaneBytes = 64;
+  /// What is read beyond the groups of a piece.
+  static constexpr int64_t kReadBeyond = 32;
+  /// Less than this an activation is lost in: 1 / unit must be a float.
+  static constexpr float kSmallest = 1e-28f;
+
+  static constexpr int64_t kOffset = 32;  ///< what every entry of the highest plane has added
+  /// What the integer 1 stands for in a piece whose largest group has the sum `largest` of magnitudes.
+  static float unit(float largest) { return (largest > kSmallest ? largest : kSmallest) / kLargestSum; }
+  /// The next power of two, by which nothing is rounded.
+  static float power_of_two(float unit) {
+    uint32_t bits;
+    std::memcpy(&bits, &unit, sizeof bits);
+    bits = (bits + 0x7fffff) & 0x7f800000;
+    std::memcpy(&unit, &bits, sizeof bits);
+    return unit;
+  }
+  /// What the lowest bit of the lowest plane stands for.
+  static float step(float unit, int64_t planes) { return unit * static_cast<float>(int64_t{1} << shift(planes)); }
+
+  /// The largest sum of magnitudes of a group. Adds the sum of all to `total`.
+  static float largest_group(const float* x, int64_t groups, float* total) {
+    float largest = 0;
+    for (int64_t group = 0; group < groups; ++group, x += kGroupInputs) {
+      const Float last = Simd::load_first(x + Simd::kLanes, kGroupInputs - Simd::kLanes);
+      const float sum = _mm512_reduce_add_ps(Simd::add(Simd::magnitude(Simd::load(x)), Simd::magnitude(last)));
+      largest = sum > largest ? sum : largest;
+      *total += sum;
+    }
+    return largest;
+  }
+
+  /// Writes the tables of a piece, field by field and plane by plane, the highest first.
+  static void make(const float* x, int64_t groups, float unit, int64_t planes, uint8_t* tables) {
+    constexpr int64_t kMostInputs = kMostGroups * kGroupInputs + kReadBeyond;
+    alignas(64) int32_t values[kMostInputs], doubled[kMostInputs], starts[kMostInputs];
+    const int64_t inputs = groups * kGroupInputs;
+    const Float to_integer = Simd::set(1 / unit);
+    for (int64_t i = 0; i < inputs + kField; i += Simd::kLanes) {
+      const Int value = _mm512_cvtps_epi32(Simd::multiply(Simd::load(x + i), to_integer));
+      _mm512_store_si512(values + i, value);
+      _mm512_store_si512(doubled + i, _mm512_add_epi32(value, value));
+    }
+    const Int bias = _mm512_set1_epi32(static_cast<int>(kBias + (int64_t{1} << (shift(planes) - 1))));
+    for (int64_t i = 0; i < inputs; i += Simd::kLanes) {
+      Int start = bias;
+      for (int64_t j = 0; j < kField; ++j) start = _mm512_sub_epi32(start, _mm512_loadu_si512(values + i + j));
+      _mm512_store_si512(starts + i, start);
+    }
+    for (int64_t i = 0; i < inputs; i += kField) {
+      make_field(doubled + i, starts[i], planes, tables);
+      tables += planes * kPlaneBytes;
+    }
+  }
+
+ private:
+  static constexpr int64_t kBias = kOffset << 24;  ///< of a field, so that the highest plane of a group is not below 0
+  static constexpr float kLargestSum = 2079000000.0f;  ///< 2^31 - 4 * 2^24 for what lower planes hold, and for rounding
+
+  /// The lowest bit of the lowest of so many planes.
+  static constexpr int64_t shift(int64_t planes) { return 24 - 6 * (planes - 1); }
+
+  /// Entry i is start + the sum of doubled[j] of every bit j of i that is 1.
+  static void make_field(const int32_t* doubled, int32_t start, int64_t planes, uint8_t* table) {
+    Int entries[4];
+    entries[0] = _mm512_set1_epi32(start);
+    entries[0] = add_where<0xaaaa>(entries[0], doubled[0]);
+    entries[0] = add_where<0xcccc>(entries[0], doubled[1]);
+    entries[0] = add_where<0xf0f0>(entries[0], doubled[2]);
+    entries[0] = add_where<0xff00>(entries[0], doubled[3]);
+    entries[1] = _mm512_add_epi32(entries[0], _mm512_set1_epi32(doubled[4]));
+    entries[2] = _mm512_add_epi32(entries[0], _mm512_set1_epi32(doubled[5]));
+    entries[3] = _mm512_add_epi32(entries[1], _mm512_set1_epi32(doubled[5]));
+    const Int planes_of_two = _mm512_set1_epi64(0x262c3238060c1218);  // 24, 18, 12 and 6 bits up, for either half
+#pragma GCC unroll 4
+    for (Int& entry : entries) entry = _mm512_multishift_epi64_epi8(planes_of_two, entry);
+    const Int six_bits = _mm512_set1_epi8(63);
+    const Int upper0 = _mm512_permutex2var_epi8(entries[0], two_planes(), entries[1]);
+    const Int upper1 = _mm512_permutex2var_epi8(entries[2], two_planes(), entries[3]);
+    const Int lower_two_planes = _mm512_add_epi8(two_planes(), _mm512_set1_epi8(2));
+    const Int lower0 = _mm512_permutex2var_epi8(entries[0], lower_two_planes, entries[1]);
+    const Int lower1 = _mm512_permutex2var_epi8(entries[2], lower_two_planes, entries[3]);
+    _mm512_store_si512(table, _mm512_shuffle_i64x2(upper0, upper1, 0x44));
+    _mm512_store_si512(table + 64, _mm512_and_si512(_mm512_shuffle_i64x2(upper0, upper1, 0xee), six_bits));
+    _mm512_store_si512(table + 128, _mm512_and_si512(_mm512_shuffle_i64x2(lower0, lower1, 0x44), six_bits));
+    if (planes == 3) return;
+    _mm512_store_si512(table + 192, _mm512_and_si512(_mm512_shuffle_i64x2(lower0, lower1, 0xee), six_bits));
+  }
+
+  template <unsigned kLanesMask>
+  static Int add_where(Int sum, int32_t value) {
+    return _mm512_mask_add_epi32(sum, kLanesMask, sum, _mm512_set1_epi32(value));
+  }
+
+  /// Of two vectors of 16 entries of 4 planes the first plane, then the second.
+  static Int two_planes() {
+    alignas(64) static constexpr uint8_t kBytes[64] = {
+        0,  4,  8,  12,  16,  20,  24,  28,  32,  36,  40, 44, 48, 52,  56,  60,  64,  68,  72,  76, 80, 84,
+        88, 92, 96, 100, 104, 108, 112, 116, 120, 124, 1,  5,  9,  13,  17,  21,  25,  29,  33,  37, 41, 45,
+        49, 53, 57, 61,  65,  69,  73,  77,  81,  85,  89, 93, 97, 101, 105, 109, 113, 117, 121, 125};
+    return _mm512_load_si512(kBytes);
+  }
+};
+
+}  // namespace
+}  // namespace edgenet::avx512icl
