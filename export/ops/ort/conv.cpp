@@ -50,7 +50,7 @@ class ConvNode final : public WeightedNode<ConvWeights, ConvKernel> {
   void check_sizes(const Shape& x) const override {
     const Shape y = output_shape(x);
     if (x[0] != 0 && y[2] != 0 && y[3] != 0) return check_pooling(x, y);
-    refuse(std::string("input ") + op_.inputs[0].name + " has shape " + shape_text(x) +
+    refuse("input " + std::string(op_.inputs[0].name) + " has shape " + shape_text(x) +
            ", expected a batch of at least 1 and an image of at least the " + std::to_string(shape_[2]) + " x " +
            std::to_string(shape_[3]) + " kernel (dilation and padding counted): the output would be empty");
   }

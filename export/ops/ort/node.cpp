@@ -30,16 +30,16 @@ uint64_t kernel_runs() { return runs; }
 
 Executor executor_of(abi::KernelContext* context) { return {run_on_host, context}; }
 
-Inputs::Inputs(const Operator& op) : op_(&op), tensors_(op.inputs.size()) {}
+Inputs::Inputs(const Operator& op, const std::vector<Tensor>& constants)
+    : op_(op), constants_(constants), given_(constants.size()) {}
 
 const Tensor& Inputs::operator[](std::string_view name) const {
   static const Tensor none;
-  const Operator::Input* input = op_->input(name);
-  return input == nullptr ? none : tensors_[static_cast<size_t>(input - op_->inputs.data())];
+  const Operator::Input* input = op_.input(name);
+  return input == nullptr ? none : (*this)[static_cast<size_t>(input - op_.inputs.data())];
 }
 
-Node::Node(const Operator& op, const NodeInfo& info)
-    : op_(op), where_(info.where()), allocator_(info.allocator()), constants_(op) {}
+Node::Node(const Operator& op, const NodeInfo& info) : op_(op), where_(info.where()), allocator_(info.allocator()) {}
 
 Node::~Node() { abi::release_allocator(allocator_); }
 
@@ -51,28 +51,30 @@ void Node::load(const NodeInfo& info) {
   }
   std::vector<MaybeShape> shapes;
   for (size_t i = 0; i < op_.inputs.size(); ++i) {
-    const Tensor constant = info.constant(i);
-    shapes.push_back(constant.data != nullptr ? MaybeShape{constant.shape} : info.shape(i));
-    constants_.at(i) = constant;
+    constants_.push_back(info.constant(i));
+    shapes.push_back(constants_[i].data != nullptr ? MaybeShape{constants_[i].shape} : info.shape(i));
   }
   check_shapes(shapes);
-  prepare(constants_);
+  checked_first_ = shapes[0].value_or(Shape{});
+  prepare(Inputs(op_, constants_));
   ++created;
 }
 
 void Node::run(abi::KernelContext* context) const {
-  Inputs inputs = constants_;
-  std::vector<MaybeShape> shapes;
+  Inputs inputs(op_, constants_);
   for (size_t i = 0; i < op_.inputs.size(); ++i) {
-    if (inputs.at(i).data == nullptr) {
-      const abi::Value* value = nullptr;
-      check(abi::context_input(context, i, &value));
-      if (value == nullptr) refuse(std::string("input ") + op_.inputs[i].name + " is not given");
-      inputs.at(i) = read_tensor(value);
-    }
-    shapes.emplace_back(inputs.at(i).shape);
+    if (inputs.constant(i)) continue;
+    const abi::Value* value = nullptr;
+    check(abi::context_input(context, i, &value));
+    if (value == nullptr) refuse("input " + std::string(op_.inputs[i].name) + " is not given");
+    inputs.give(i, read_tensor(value));
   }
-  check_shapes(shapes);
+  const Shape& first = inputs.first().shape;
+  // Sizes that are the same as at load, none of them unknown then.
+  const bool checked = first == checked_first_;
+  for (size_t i = 0; i < op_.inputs.size(); ++i) {
+    if (!checked || !inputs.constant(i)) check_shape(i, inputs[i].shape, first);
+  }
   compute(context, inputs);
   ++runs;
 }
@@ -80,13 +82,21 @@ void Node::run(abi::KernelContext* context) const {
 void Node::check_shapes(const std::vector<MaybeShape>& found) const {
   const Shape first = found[0].value_or(expected_shape(op_.inputs[0].name, {}));
   for (size_t i = 0; i < found.size(); ++i) {
-    const Shape expected = expected_shape(op_.inputs[i].name, first);
-    if (found[i] && !fits(*found[i], expected)) {
-      refuse(std::string("input ") + op_.inputs[i].name + " has shape " + shape_text(*found[i]) + ", expected " +
-             shape_text(expected));
+    if (found[i]) {
+      check_shape(i, *found[i], first);
+    } else if (i == 0) {
+      check_sizes(first);
     }
-    if (i == 0) check_sizes(first);
   }
+}
+
+void Node::check_shape(size_t index, const Shape& found, const Shape& first) const {
+  const std::string_view name = op_.inputs[index].name;
+  const Shape expected = expected_shape(name, first);
+  if (!fits(found, expected)) {
+    refuse("input " + std::string(name) + " has shape " + shape_text(found) + ", expected " + shape_text(expected));
+  }
+  if (index == 0) check_sizes(first);
 }
 
 void* Node::output_data(abi::KernelContext* context, size_t index, const Shape& shape) const {

@@ -57,18 +57,22 @@ class ShapeInference {
   abi::ShapeInferContext* context_;
 };
 
-/// The tensors that a node is given, by the operator's names for them.
+/// The tensors that a node is given, by the operator's names for them: constants of the model, and those of a run.
 class Inputs {
  public:
-  explicit Inputs(const Operator& op);
+  /// `constants` are in the operator's order, without data where they are not constant; they must outlive this.
+  Inputs(const Operator& op, const std::vector<Tensor>& constants);
   /// No data where the operator has no such input, or where it is not known yet.
   const Tensor& operator[](std::string_view name) const;
-  Tensor& at(size_t index) { return tensors_[index]; }
-  const Tensor& first() const { return tensors_.front(); }
+  const Tensor& operator[](size_t index) const { return constant(index) ? constants_[index] : given_[index]; }
+  const Tensor& first() const { return (*this)[size_t{0}]; }
+  bool constant(size_t index) const { return constants_[index].data != nullptr; }
+  void give(size_t index, Tensor tensor) { given_[index] = std::move(tensor); }
 
  private:
-  const Operator* op_;
-  std::vector<Tensor> tensors_;  ///< in the operator's order
+  const Operator& op_;
+  const std::vector<Tensor>& constants_;
+  std::vector<Tensor> given_;
 };
 
 /// One node of one session.
@@ -103,17 +107,19 @@ class Node {
 
  private:
   void check_shapes(const std::vector<MaybeShape>& found) const;
+  void check_shape(size_t index, const Shape& found, const Shape& first) const;
   void* output_data(abi::KernelContext* context, size_t index, const Shape& shape) const;
 
   std::string where_;  ///< operator and node, for messages
   abi::Allocator* allocator_ = nullptr;
-  Inputs constants_;
+  std::vector<Tensor> constants_;  ///< in the operator's order, without data where they are not constant
+  Shape checked_first_;            ///< the first input's at load: the constants fit it
 };
 
 /// One operator as ONNX Runtime sees it.
 struct Operator : abi::CustomOp {
   struct Input {
-    const char* name;
+    std::string_view name;
     abi::ElementType type;
   };
   using Create = std::function<std::unique_ptr<Node>(const Operator& op, const NodeInfo& info)>;

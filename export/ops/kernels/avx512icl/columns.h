@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/avx512icl/simd.h"
+#include "kernels/x86/aligned.h"
 #include "kernels/x86/recurrent_step.h"
 
 namespace edgenet::avx512icl {
@@ -154,10 +155,16 @@ class XnorColumns {
   x86::XnorRows<Simd> rows_;
 };
 
-/// XnorLinear that turns the weights of a panel where many rows use it.
+/// XnorLinear that turns the weights of a panel where many rows use it. Those of a small layer are turned once, for any
+/// number of rows: sums across vectors would take most of its time.
 class XnorLinear final : public LinearKernel {
  public:
-  explicit XnorLinear(const LinearWeights& weights) : w_(weights), columns_(weights) {}
+  explicit XnorLinear(const LinearWeights& weights) : w_(weights), columns_(weights), turned_(words_held()) {
+    if (words_held() == 0) return;
+    for (int64_t panel = 0; panel < columns_.panels(); ++panel) {
+      columns_.turn(panel, turned_.data() + panel * columns_.panel_words());
+    }
+  }
 
   size_t scratch_bytes(int64_t rows) const override { return static_cast<size_t>(rows * columns_.rows().sign_bytes()); }
 
@@ -166,7 +173,8 @@ class XnorLinear final : public LinearKernel {
     for (int64_t row = 0; row < rows; ++row) {
       columns_.pack(operands.x + row * w_.inputs, operands.threshold, signs + row * columns_.rows().sign_bytes());
     }
-    if (rows < XnorColumns::kWorthTurning || columns_.panel_words() > kPanelWords) {
+    const bool held = words_held() != 0;
+    if (!held && (rows < XnorColumns::kWorthTurning || columns_.panel_words() > kPanelWords)) {
       x86::parallel_work(executor, w_.outputs, rows * w_.inputs, x86::kXnorTaskProducts, Simd::kLanes,
                          [&](int64_t begin, int64_t end) {
                            columns_.rows().run(rows, signs, begin, end, operands.scale, operands.bias, 0, operands.y);
@@ -177,18 +185,28 @@ class XnorLinear final : public LinearKernel {
                        [&](int64_t begin, int64_t end) {
                          alignas(64) uint32_t panel_columns[kPanelWords];
                          for (int64_t panel = begin; panel < end; ++panel) {
-                           columns_.turn(panel, panel_columns);
-                           columns_.run(panel, panel_columns, rows, signs, operands.scale, operands.bias, 0,
-                                        operands.y);
+                           const uint32_t* columns = turned_.data() + panel * columns_.panel_words();
+                           if (!held) {
+                             columns_.turn(panel, panel_columns);
+                             columns = panel_columns;
+                           }
+                           columns_.run(panel, columns, rows, signs, operands.scale, operands.bias, 0, operands.y);
                          }
                        });
   }
 
  private:
   static constexpr int64_t kPanelWords = 8192;  ///< of K to 4096: sums across vectors are few beyond
+  static constexpr int64_t kHeldWords = 32768;  ///< 128 KiB
+
+  int64_t words_held() const {
+    const int64_t words = columns_.panels() * columns_.panel_words();
+    return words <= kHeldWords && columns_.panel_words() <= kPanelWords ? words : 0;
+  }
 
   LinearWeights w_;
   XnorColumns columns_;
+  x86::AlignedWords turned_;
 };
 
 /// The linear half of a recurrent step, with the weights turned once for a sequence that is long enough.
