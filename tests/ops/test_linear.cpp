@@ -98,7 +98,14 @@ int main() {
     check(make_case(1, inputs, 257, true, random), random, report);
   }
   check(make_case(3, 2048, 1100, true, random), random, report, 1.0);  // enough to be worth several threads
-  Case same_sign = make_case(2, 16384, 3, false, random);              // rounding that all goes one way
+  check(make_case(9, 2048, 1100, false, random), random, report);      // of too many weights to keep a second copy
+  check(make_case(3, 4096, 1700, false, random), random, report);      // of more weights than a cache holds
+  Case uneven_rows = make_case(6, 900, 70, false, random);             // some of which need tables of more bits
+  for (const int64_t row : {1, 2, 5}) {
+    for (int64_t i = 0; i < 40; ++i) uneven_rows.x[static_cast<size_t>(row * 900 + i)] *= 100.0f;
+  }
+  check(uneven_rows, random, report);
+  Case same_sign = make_case(2, 16384, 3, false, random);  // rounding that all goes one way
   std::fill(same_sign.packed.begin(), same_sign.packed.end(), 0xff);
   std::fill(same_sign.x.begin(), same_sign.x.end(), 0.1f);
   check(same_sign, random, report);

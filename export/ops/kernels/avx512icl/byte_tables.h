@@ -13,40 +13,29 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/avx512icl/field_tables.h"
+#include "kernels/avx512icl/field_indices.h"
 #include "kernels/kernels.h"
-#include "kernels/x86/lookup.h"
 
 namespace edgenet::avx512icl {
 namespace {  // internal linkage: no copy of these may serve a CPU without VBMI and VNNI
 
 using x86::round_up;
-using x86::smaller;
 
 class ByteTableRows {
   using Int = Simd::Int;
   using Float = Simd::Float;
 
  public:
-  static constexpr int64_t kBlock = 64;  ///< outputs of a block
-  static constexpr int64_t kRows = 4;    ///< whose tables stand side by side
+  static constexpr int64_t kBlock = FieldIndices::kBlock;
+  static constexpr int64_t kRows = 4;  ///< whose tables stand side by side
 
-  explicit ByteTableRows(const LinearWeights& weights)
-      : w_(weights),
-        groups_((w_.inputs + kGroupInputs - 1) / kGroupInputs),
-        pieces_((groups_ + kMostGroups - 1) / kMostGroups),
-        piece_groups_((groups_ + pieces_ - 1) / pieces_),
-        words_(blocks() * groups_ * kGroupBytes / 4) {
-    for (int64_t piece = 0; piece < pieces_; ++piece) {
-      for (int64_t block = 0; block < blocks(); ++block) fill_block(piece, block);
-    }
-  }
+  explicit ByteTableRows(const LinearWeights& weights) : w_(weights), indices_(weights) {}
 
-  int64_t blocks() const { return (w_.outputs + kBlock - 1) / kBlock; }
+  int64_t blocks() const { return indices_.blocks(); }
 
   /// Bytes of the tables of one row, a multiple of 64.
   int64_t table_bytes() const {
-    return tables_offset() + groups_ * kGroupFields * FieldTables::kMostPlanes * kPlaneBytes;
+    return tables_offset() + indices_.groups() * kGroupFields * FieldTables::kMostPlanes * kPlaneBytes;
   }
 
   void make_tables(const float* x, uint8_t* memory) const {
@@ -56,24 +45,24 @@ class ByteTableRows {
     std::memcpy(padded, x, static_cast<size_t>(w_.inputs) * sizeof(float));
     std::memset(padded + w_.inputs, 0, static_cast<size_t>(padded_floats() - w_.inputs) * sizeof(float));
     float largest = 0, total = 0, error = 0;
-    for (int64_t piece = 0; piece < pieces_; ++piece) {
-      const float group =
-          FieldTables::largest_group(padded + piece * piece_groups_ * kGroupInputs, groups_of(piece), &total);
+    for (int64_t piece = 0; piece < indices_.pieces(); ++piece) {
+      const float group = FieldTables::largest_group(padded + indices_.first_group(piece) * kGroupInputs,
+                                                     indices_.groups_of(piece), &total);
       largest = group > largest ? group : largest;
       steps[piece] = FieldTables::unit(group);
-      error += FieldTables::step(steps[piece], 3) * 0.5f * static_cast<float>(groups_of(piece) * kGroupFields);
+      error += FieldTables::step(steps[piece], 3) * 0.5f * static_cast<float>(indices_.groups_of(piece) * kGroupFields);
     }
     const bool one_by_one = !(total <= 1e38f) || (largest > 0 && largest < FieldTables::kSmallest);
-    const bool rough = groups_ > kFewGroups && (error <= kAllowed * total || total == 0);
+    const bool rough = indices_.groups() > kFewGroups && (error <= kAllowed * total || total == 0);
     *header = {x, one_by_one ? 0 : rough ? 3 : 4};
     if (one_by_one) return;
     uint8_t* tables = memory + tables_offset();
-    for (int64_t piece = 0; piece < pieces_; ++piece) {
+    for (int64_t piece = 0; piece < indices_.pieces(); ++piece) {
       if (header->planes == 4) steps[piece] = FieldTables::power_of_two(steps[piece]);
-      FieldTables::make(padded + piece * piece_groups_ * kGroupInputs, groups_of(piece), steps[piece], header->planes,
-                        tables);
+      FieldTables::make(padded + indices_.first_group(piece) * kGroupInputs, indices_.groups_of(piece), steps[piece],
+                        header->planes, tables);
       steps[piece] = FieldTables::step(steps[piece], header->planes);
-      tables += groups_of(piece) * kGroupFields * header->planes * kPlaneBytes;
+      tables += indices_.groups_of(piece) * kGroupFields * header->planes * kPlaneBytes;
     }
   }
 
@@ -89,11 +78,11 @@ class ByteTableRows {
       if (planes == 0) {
         run_one_by_one(reinterpret_cast<const Header*>(memory)->x, begin, end, target);
       } else if (planes == 4) {
-        run_pieces<4, 1>(memory, begin, end, target);
+        run_rows<4, 1>(memory, begin, end, target);
       } else if (pair) {
-        run_pieces<3, 2>(memory, begin, end, target);
+        run_rows<3, 2>(memory, begin, end, target);
       } else {
-        run_pieces<3, 1>(memory, begin, end, target);
+        run_rows<3, 1>(memory, begin, end, target);
       }
       row += pair ? 2 : 1;
     }
@@ -102,13 +91,11 @@ class ByteTableRows {
  private:
   static constexpr int64_t kGroupFields = FieldTables::kGroupFields;
   static constexpr int64_t kGroupInputs = FieldTables::kGroupInputs;
-  static constexpr int64_t kMostGroups = FieldTables::kMostGroups;
   static constexpr int64_t kPlaneBytes = FieldTables::kPlaneBytes;
-  static constexpr int64_t kGroupBytes = kGroupFields * kBlock;  ///< of the indices of a block
   static constexpr float kAllowed = 9e-6f;
   static constexpr int64_t kFewGroups = 4;  ///< whose rounding hardly averages out, and whose time hardly counts
   static constexpr int64_t kStepsOffset = 64;
-  static constexpr int64_t kAhead = 4 * kGroupBytes;  ///< bytes of indices fetched before their turn
+  static constexpr int64_t kAhead = 16 * kBlock;  ///< bytes of indices fetched before their turn
 
   struct Header {
     const float* x;
@@ -123,54 +110,33 @@ class ByteTableRows {
 
   static int64_t planes_of(const uint8_t* memory) { return reinterpret_cast<const Header*>(memory)->planes; }
 
-  int64_t groups_of(int64_t piece) const { return smaller(piece_groups_, groups_ - piece * piece_groups_); }
-  int64_t padded_floats() const { return round_up(groups_ * kGroupInputs + FieldTables::kReadBeyond, 16); }
-  int64_t padded_offset() const { return kStepsOffset + round_up(pieces_, 16) * 4; }
+  int64_t padded_floats() const { return round_up(indices_.groups() * kGroupInputs + FieldTables::kReadBeyond, 16); }
+  int64_t padded_offset() const { return kStepsOffset + round_up(indices_.pieces(), 16) * 4; }
   int64_t tables_offset() const { return padded_offset() + padded_floats() * 4; }
 
-  /// The indices of a block in a piece: [fields, 64 outputs].
-  const uint8_t* indices(int64_t piece, int64_t block) const {
-    return reinterpret_cast<const uint8_t*>(words_.data()) +
-           (piece * piece_groups_ * blocks() + block * groups_of(piece)) * kGroupBytes;
-  }
-
-  void fill_block(int64_t piece, int64_t block) {
-    auto* bytes = const_cast<uint8_t*>(indices(piece, block));
-    const int64_t first = piece * piece_groups_ * kGroupFields;
-    for (int64_t field = first; field < first + groups_of(piece) * kGroupFields; ++field) {
-      for (int64_t i = 0; i < kBlock; ++i)
-        bytes[place(i)] = field_bits(block * kBlock + i, field * FieldTables::kField);
-      bytes += kBlock;
+  template <int kPlanes, int kTileRows>
+  void run_rows(const uint8_t* memory, int64_t begin, int64_t end, const Target& target) const {
+    if (indices_.packed()) {
+      run_pieces<kPlanes, kTileRows, true>(memory, begin, end, target);
+    } else {
+      run_pieces<kPlanes, kTileRows, false>(memory, begin, end, target);
     }
   }
 
-  /// Where output i of a block lies, so that finish() finds it in lane i % 16 of vector i / 16.
-  static int64_t place(int64_t i) {
-    const int64_t vector = i / 16, lane = i % 16;
-    return 2 * (lane / 4 * 8 + vector % 2 * 4 + lane % 4) + vector / 2;
-  }
-
-  /// The weights of a field, 0 where there are none.
-  uint8_t field_bits(int64_t output, int64_t input) const {
-    if (output >= w_.outputs || input >= w_.inputs) return 0;
-    const uint8_t* row = w_.packed + output * ((w_.inputs + 7) / 8);
-    return static_cast<uint8_t>(x86::read_bits(row, input, smaller(FieldTables::kField, w_.inputs - input)));
-  }
-
   /// A piece after the other, so that its tables stay in the first cache; y holds the sums meanwhile.
-  template <int kPlanes, int kTileRows>
+  template <int kPlanes, int kTileRows, bool kPacked>
   void run_pieces(const uint8_t* memory, int64_t begin, int64_t end, const Target& target) const {
     const auto* steps = reinterpret_cast<const float*>(memory + kStepsOffset);
     const uint8_t* tables = memory + tables_offset();
-    for (int64_t piece = 0; piece < pieces_; ++piece) {
+    for (int64_t piece = 0; piece < indices_.pieces(); ++piece) {
       const Place place{piece, {steps[piece], kTileRows == 1 ? 0 : steps[piece + table_bytes() / 4]}};
       constexpr int kBlocks = kTileRows == 1 ? 2 : 1;
       int64_t block = begin;
       for (; block + kBlocks <= end; block += kBlocks) {
-        run_tile<kPlanes, kTileRows, kBlocks>(place, block, tables, target);
+        run_tile<kPlanes, kTileRows, kBlocks, kPacked>(place, block, tables, target);
       }
-      if (block < end) run_tile<kPlanes, kTileRows, 1>(place, block, tables, target);
-      tables += groups_of(piece) * kGroupFields * kPlanes * kPlaneBytes;
+      if (block < end) run_tile<kPlanes, kTileRows, 1, kPacked>(place, block, tables, target);
+      tables += indices_.groups_of(piece) * kGroupFields * kPlanes * kPlaneBytes;
     }
   }
 
@@ -184,11 +150,7 @@ class ByteTableRows {
     Words first, second, third, fourth;
   };
 
-  /// What belongs to the fields of a group.
-  struct Fields {
-    Int first, second, third, fourth;
-  };
-  using Indices = Fields;
+  using Fields = FieldIndices::Group;
 
   struct Place {
     int64_t piece;
@@ -196,20 +158,21 @@ class ByteTableRows {
   };
 
   /// Two rows of a block, or two blocks of a row, or one of one.
-  template <int kPlanes, int kTileRows, int kBlocks>
+  template <int kPlanes, int kTileRows, int kBlocks, bool kPacked>
   void run_tile(const Place& place, int64_t block, const uint8_t* tables, const Target& target) const {
-    const int64_t groups = groups_of(place.piece);
+    constexpr int64_t kGroupBytes = FieldIndices::group_bytes<kPacked>();
+    const int64_t groups = indices_.groups_of(place.piece);
     const int64_t block_bytes = groups * kGroupBytes;
     const uint8_t* next_tables = tables + table_bytes();
     Planes sums = start(groups), next_sums = start(groups);
-    const uint8_t* index = indices(place.piece, block);
+    const uint8_t* index = indices_.block(place.piece, block);
     for (const uint8_t* end = index + block_bytes; index != end; index += kGroupBytes) {
       if (kTileRows == 2) {  // else the loads of tables leave no room
-        for (int64_t i = 0; i < kGroupBytes; i += 64) __builtin_prefetch(index + kAhead + i);
+        for (int64_t i = 0; i < kGroupBytes; i += kBlock) __builtin_prefetch(index + kAhead + i);
       }
-      const Indices from = load_indices(index);
+      const Fields from = FieldIndices::load<kPacked>(index);
       if (kBlocks == 2) {
-        add_group<kPlanes>(from, load_indices(index + block_bytes), tables, sums, next_sums);
+        add_group<kPlanes>(from, FieldIndices::load<kPacked>(index + block_bytes), tables, sums, next_sums);
       } else {
         add_group<kPlanes>(from, tables, sums);
         if (kTileRows == 2) add_group<kPlanes>(from, next_tables, next_sums);
@@ -229,20 +192,8 @@ class ByteTableRows {
     return {{_mm512_set1_epi16(static_cast<int16_t>(257 * offset)), _mm512_set1_epi16(offset)}, zero, zero, zero};
   }
 
-  static Indices load_indices(const uint8_t* index) {
-    return {load_settled(index), load_settled(index + kBlock), load_settled(index + 2 * kBlock),
-            load_settled(index + 3 * kBlock)};
-  }
-
-  /// GCC 12 else loads it again for every plane.
-  static Int load_settled(const uint8_t* from) {
-    Int value = _mm512_load_si512(from);
-    Simd::settle(value);
-    return value;
-  }
-
   template <int kPlanes>
-  static void add_group(const Indices& from, const uint8_t* tables, Planes& sums) {
+  static void add_group(const Fields& from, const uint8_t* tables, Planes& sums) {
     add_plane<kPlanes>(from, tables, sums.first);
     add_plane<kPlanes>(from, tables + kPlaneBytes, sums.second);
     add_plane<kPlanes>(from, tables + 2 * kPlaneBytes, sums.third);
@@ -250,7 +201,7 @@ class ByteTableRows {
   }
 
   template <int kPlanes>
-  static void add_plane(const Indices& from, const uint8_t* table, Words& sums) {
+  static void add_plane(const Fields& from, const uint8_t* table, Words& sums) {
     constexpr int64_t kFieldBytes = kPlanes * kPlaneBytes;
     add_bytes({_mm512_load_si512(table), _mm512_load_si512(table + kFieldBytes),
                _mm512_load_si512(table + 2 * kFieldBytes), _mm512_load_si512(table + 3 * kFieldBytes)},
@@ -259,7 +210,7 @@ class ByteTableRows {
 
   /// The same for two blocks, which share the loads of tables.
   template <int kPlanes>
-  static void add_group(const Indices& from, const Indices& next_from, const uint8_t* tables, Planes& sums,
+  static void add_group(const Fields& from, const Fields& next_from, const uint8_t* tables, Planes& sums,
                         Planes& next_sums) {
     add_plane<kPlanes>(from, next_from, tables, sums.first, next_sums.first);
     add_plane<kPlanes>(from, next_from, tables + kPlaneBytes, sums.second, next_sums.second);
@@ -270,16 +221,17 @@ class ByteTableRows {
   }
 
   template <int kPlanes>
-  static void add_plane(const Indices& from, const Indices& next_from, const uint8_t* table, Words& sums,
+  static void add_plane(const Fields& from, const Fields& next_from, const uint8_t* table, Words& sums,
                         Words& next_sums) {
     constexpr int64_t kFieldBytes = kPlanes * kPlaneBytes;
-    const Fields entries = {load_settled(table), load_settled(table + kFieldBytes),
-                            load_settled(table + 2 * kFieldBytes), load_settled(table + 3 * kFieldBytes)};
+    const Fields entries = {FieldIndices::load_settled(table), FieldIndices::load_settled(table + kFieldBytes),
+                            FieldIndices::load_settled(table + 2 * kFieldBytes),
+                            FieldIndices::load_settled(table + 3 * kFieldBytes)};
     add_bytes(entries, from, sums);
     add_bytes(entries, next_from, next_sums);
   }
 
-  static void add_bytes(const Fields& entries, const Indices& from, Words& sums) {
+  static void add_bytes(const Fields& entries, const Fields& from, Words& sums) {
     const Int half = _mm512_add_epi8(_mm512_permutexvar_epi8(from.first, entries.first),
                                      _mm512_permutexvar_epi8(from.second, entries.second));
     const Int rest = _mm512_add_epi8(_mm512_permutexvar_epi8(from.third, entries.third),
@@ -297,7 +249,7 @@ class ByteTableRows {
                            sum_planes<kPlanes, true>(w0.all, w1.all, w2.all, w3.all),
                            sum_planes<kPlanes, false>(w0.odd, w1.odd, w2.odd, w3.odd),
                            sum_planes<kPlanes, true>(w0.odd, w1.odd, w2.odd, w3.odd)};
-    const bool first = place.piece == 0, last = place.piece + 1 == pieces_;
+    const bool first = place.piece == 0, last = place.piece + 1 == indices_.pieces();
     const Float step = Simd::set(place.steps[row]);
     const float *scale = target.scale + o, *addend = target.addend + row * target.addend_stride + o;
     float* y = target.y + row * w_.outputs + o;
@@ -352,8 +304,7 @@ class ByteTableRows {
   }
 
   LinearWeights w_;
-  int64_t groups_, pieces_, piece_groups_;
-  x86::AlignedWords words_;
+  FieldIndices indices_;
 };
 
 }  // namespace
