@@ -51,9 +51,14 @@ struct LstmCell {
       const auto gate = [&](int64_t g) { return Simd::load_first(row.gates + g * size + j, count); };
       const auto kept = Simd::multiply(Gates::s(gate(1)), Simd::load_first(row.last_cell + j, count));
       const auto added = Simd::multiply(Gates::s(gate(0)), Gates::k(gate(2)));
-      const auto cell = Simd::add(kept, added);
-      Simd::store_first(row.cell + j, cell, count);
-      Simd::store_first(row.h + j, Simd::multiply(Gates::s(gate(3)), Gates::k(cell)), count);
+      Simd::store_first(row.cell + j, Simd::add(kept, added), count);
+    }
+    // A loop of its own: units side by side hide the latency of the functions, not one unit's chain of them.
+    for (int64_t j = 0; j < size; j += Simd::kLanes) {
+      const int64_t count = smaller(Simd::kLanes, size - j);
+      const auto opened = Gates::s(Simd::load_first(row.gates + 3 * size + j, count));
+      const auto cell = Simd::load_first(row.cell + j, count);
+      Simd::store_first(row.h + j, Simd::multiply(opened, Gates::k(cell)), count);
     }
   }
 };
