@@ -58,22 +58,19 @@ class FieldTables {
   /// Writes the tables of a piece, field by field and plane by plane, the highest first.
   static void make(const float* x, int64_t groups, float unit, int64_t planes, uint8_t* tables) {
     constexpr int64_t kMostInputs = kMostGroups * kGroupInputs + kReadBeyond;
-    alignas(64) int32_t values[kMostInputs], doubled[kMostInputs], starts[kMostInputs];
+    alignas(64) uint32_t values[kMostInputs], doubled[kMostInputs];
     const int64_t inputs = groups * kGroupInputs;
     const Float to_integer = Simd::set(1 / unit);
-    for (int64_t i = 0; i < inputs + kField; i += Simd::kLanes) {
+    for (int64_t i = 0; i < inputs; i += Simd::kLanes) {
       const Int value = _mm512_cvtps_epi32(Simd::multiply(Simd::load(x + i), to_integer));
       _mm512_store_si512(values + i, value);
       _mm512_store_si512(doubled + i, _mm512_add_epi32(value, value));
     }
-    const Int bias = _mm512_set1_epi32(static_cast<int>(kBias + (int64_t{1} << (shift(planes) - 1))));
-    for (int64_t i = 0; i < inputs; i += Simd::kLanes) {
-      Int start = bias;
-      for (int64_t j = 0; j < kField; ++j) start = _mm512_sub_epi32(start, _mm512_loadu_si512(values + i + j));
-      _mm512_store_si512(starts + i, start);
-    }
+    const auto bias = static_cast<uint32_t>(kBias + (int64_t{1} << (shift(planes) - 1)));
     for (int64_t i = 0; i < inputs; i += kField) {
-      make_field(doubled + i, starts[i], planes, tables);
+      uint32_t start = bias;  // the integer units have time while vectors are shuffled
+      for (int64_t j = 0; j < kField; ++j) start -= values[i + j];
+      make_field(doubled + i, start, planes, tables);
       tables += planes * kPlaneBytes;
     }
   }
@@ -86,16 +83,16 @@ class FieldTables {
   static constexpr int64_t shift(int64_t planes) { return 24 - 6 * (planes - 1); }
 
   /// Entry i is start + the sum of doubled[j] of every bit j of i that is 1.
-  static void make_field(const int32_t* doubled, int32_t start, int64_t planes, uint8_t* table) {
+  static void make_field(const uint32_t* doubled, uint32_t start, int64_t planes, uint8_t* table) {
     Int entries[4];
-    entries[0] = _mm512_set1_epi32(start);
+    entries[0] = broadcast(start);
     entries[0] = add_where<0xaaaa>(entries[0], doubled[0]);
     entries[0] = add_where<0xcccc>(entries[0], doubled[1]);
     entries[0] = add_where<0xf0f0>(entries[0], doubled[2]);
     entries[0] = add_where<0xff00>(entries[0], doubled[3]);
-    entries[1] = _mm512_add_epi32(entries[0], _mm512_set1_epi32(doubled[4]));
-    entries[2] = _mm512_add_epi32(entries[0], _mm512_set1_epi32(doubled[5]));
-    entries[3] = _mm512_add_epi32(entries[1], _mm512_set1_epi32(doubled[5]));
+    entries[1] = _mm512_add_epi32(entries[0], broadcast(doubled[4]));
+    entries[2] = _mm512_add_epi32(entries[0], broadcast(doubled[5]));
+    entries[3] = _mm512_add_epi32(entries[1], broadcast(doubled[5]));
     const Int planes_of_two = _mm512_set1_epi64(0x262c3238060c1218);  // 24, 18, 12 and 6 bits up, for either half
 #pragma GCC unroll 4
     for (Int& entry : entries) entry = _mm512_multishift_epi64_epi8(planes_of_two, entry);
@@ -113,9 +110,10 @@ class FieldTables {
   }
 
   template <unsigned kLanesMask>
-  static Int add_where(Int sum, int32_t value) {
-    return _mm512_mask_add_epi32(sum, kLanesMask, sum, _mm512_set1_epi32(value));
+  static Int add_where(Int sum, uint32_t value) {
+    return _mm512_mask_add_epi32(sum, kLanesMask, sum, broadcast(value));
   }
+  static Int broadcast(uint32_t value) { return _mm512_set1_epi32(static_cast<int32_t>(value)); }
 
   /// Of two vectors of 16 entries of 4 planes the first plane, then the second.
   static Int two_planes() {
