@@ -176,6 +176,25 @@ struct FloatTable512 {
   }
 };
 
+#if defined(__AVX512VBMI__)
+/// 6 activations have 64 signed sums, of which 6 bits of weight pick one, plane by plane. Four of them are added as
+/// bytes; three planes make a sum.
+struct ByteTable512 {
+  using Vector = __m512i;
+  static constexpr int kSums = 6, kProducts = 4 * 64 * 6 / 3;
+  Vector all{}, odd{};
+  void add(Vector table, Vector index) {
+    Vector four = _mm512_permutexvar_epi8(index, table);
+    for (int i = 1; i < 4; ++i) {
+      hide(index);
+      four = _mm512_add_epi8(four, _mm512_permutexvar_epi8(index, table));
+    }
+    all = _mm512_add_epi16(all, four);
+    odd = _mm512_add_epi16(odd, _mm512_srli_epi16(four, 8));
+  }
+};
+#endif
+
 #if defined(__AVX512VNNI__)
 struct Int8x512 {
   using Vector = __m512i;
@@ -294,6 +313,9 @@ void print_bit_slices() {
 void print_512() {
   print_peak<Fma512>("avx512", "fma");
   print_peak<FloatTable512>("avx512", "float table");
+#if defined(__AVX512VBMI__)
+  print_peak<ByteTable512>("avx512", "byte table");
+#endif
   print_peak<Int8x512>("avx512", "int8");
   print_peak<Popcount512>("avx512", "popcount");
   print_peak<SignTable512>("avx512", "sign table");

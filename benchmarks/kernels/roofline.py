@@ -12,6 +12,8 @@ what its inner loop alone reaches, operands in registers (`peaks.cpp`):
   an addition.
 - `float table`, binary weights on float activations: one vpermps picks, for every lane, one of the signed sums of 4
   activations (3 on AVX2), and an addition.
+- `byte table`, the same of linear and recurrent layers (AVX-512 with VBMI): for 64 outputs at once, vpermb picks one of
+  the signed sums of 6 activations, a plane of 8 or 6 bits of it; 4 are added as bytes and then as words, 3 planes.
 - `int8`: VNNI where there is any, else vpmaddubsw, vpmaddwd and an addition.
 - `fma`: full precision.
 
@@ -62,7 +64,9 @@ def arithmetics(op: str, scheme: str, activations: str | None = None) -> tuple[s
     if scheme == "xnor":
         return ("sign table", "bit slices") if op.startswith("conv") else ("popcount",)
     if scheme == "bwn":
-        return ("int8",) if activations else ("float table",)
+        if activations:
+            return ("int8",)
+        return ("float table",) if op.startswith("conv") else ("float table", "byte table")
     return ("int8",) if scheme == "int8" else ("fma",)
 
 

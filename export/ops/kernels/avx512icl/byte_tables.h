@@ -1,14 +1,14 @@
 // Binary weights times float activations, by tables of bytes. The 64 signed sums of 6 activations (a field) fill a
-// vector with one byte each, so that vpermb picks the sums of 64 outputs at once: 384 products an instruction and
-// plane. The picked bytes of 4 fields are added up as bytes, then even and odd ones as 16-bit words: 2.5 instructions a
-// look-up, of which only vpermb is bound to two of the four vector units of Zen 5; fused multiply-adds have 16 products
-// an instruction, look-ups of floats 32. Indices lie in the file's order of weights, a byte each, with nothing to
-// unpack: vpermb ignores the upper two bits.
+// vector with a byte each, so that vpermb picks the sums of 64 outputs at once: 384 products an instruction and plane
+// of bits. The picked bytes of 4 fields (a group) are added up as bytes, then even and odd ones as words: 2.5
+// instructions a look-up, of which only vpermb is bound to two of the four vector units of Zen 5. Fused multiply-adds
+// have 16 products an instruction, look-ups of floats 32.
 //
 // Rounding: a piece of some 500 activations has a step of its own, and every entry is off by half a step. Three planes
-// of 8, 6 and 6 bits make that 4e-6 of the largest mean magnitude of a group of 24 activations: rows for which this may
-// sum up to more than kAllowed of the sum of magnitudes take a fourth plane, which bounds it by 1.5e-6 whatever they
-// are. Rows that are not finite, or too small for the step, are summed one by one.
+// make that 9.9e-7 of the largest sum of magnitudes of a group, for each of its four fields: 4e-6 of all magnitudes
+// where groups are alike. The sum of these bounds is known when the tables are made: a row for which it is more than
+// kAllowed of the sum of magnitudes takes a fourth plane, which bounds it by 3e-6 of a piece's largest group, so of all
+// of its magnitudes. Rows that are not finite, or too small for the step, are summed one by one.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -27,7 +27,8 @@ class ByteTableRows {
 
  public:
   static constexpr int64_t kBlock = FieldIndices::kBlock;
-  static constexpr int64_t kRows = 4;  ///< whose tables stand side by side
+  static constexpr int64_t kRows =
+      2;  ///< whose tables stand side by side: more would push weights out of the second cache
 
   explicit ByteTableRows(const LinearWeights& weights) : w_(weights), indices_(weights) {}
 
