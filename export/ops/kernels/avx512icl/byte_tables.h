@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "kernels/avx512icl/field_indices.h"
+#include "kernels/avx512icl/plane_sums.h"
 #include "kernels/kernels.h"
 
 namespace edgenet::avx512icl {
@@ -27,8 +28,8 @@ class ByteTableRows {
 
  public:
   static constexpr int64_t kBlock = FieldIndices::kBlock;
-  static constexpr int64_t kRows =
-      2;  ///< whose tables stand side by side: more would push weights out of the second cache
+  /// Whose tables stand side by side: those of more would push weights out of the second cache.
+  static constexpr int64_t kRows = 2;
 
   explicit ByteTableRows(const LinearWeights& weights) : w_(weights), indices_(weights) {}
 
@@ -137,21 +138,9 @@ class ByteTableRows {
         run_tile<kPlanes, kTileRows, kBlocks, kPacked>(place, block, tables, target);
       }
       if (block < end) run_tile<kPlanes, kTileRows, 1, kPacked>(place, block, tables, target);
-      tables += indices_.groups_of(piece) * kGroupFields * kPlanes * kPlaneBytes;
+      tables += indices_.groups_of(piece) * PlaneSums<kPlanes>::kGroupBytes;
     }
   }
-
-  /// Sums of words: of the even bytes plus 256 times the odd ones, modulo 2^16, and of the odd bytes.
-  struct Words {
-    Int all, odd;
-  };
-
-  /// The sums of every plane, the highest first. Names, not an array: GCC 12 keeps one in memory.
-  struct Planes {
-    Words first, second, third, fourth;
-  };
-
-  using Fields = FieldIndices::Group;
 
   struct Place {
     int64_t piece;
@@ -165,91 +154,32 @@ class ByteTableRows {
     const int64_t groups = indices_.groups_of(place.piece);
     const int64_t block_bytes = groups * kGroupBytes;
     const uint8_t* next_tables = tables + table_bytes();
-    Planes sums = start(groups), next_sums = start(groups);
+    PlaneSums<kPlanes> sums(groups), next_sums(groups);
     const uint8_t* index = indices_.block(place.piece, block);
     for (const uint8_t* end = index + block_bytes; index != end; index += kGroupBytes) {
       if (kTileRows == 2) {  // else the loads of tables leave no room
         for (int64_t i = 0; i < kGroupBytes; i += kBlock) __builtin_prefetch(index + kAhead + i);
       }
-      const Fields from = FieldIndices::load<kPacked>(index);
+      const auto from = FieldIndices::load<kPacked>(index);
       if (kBlocks == 2) {
-        add_group<kPlanes>(from, FieldIndices::load<kPacked>(index + block_bytes), tables, sums, next_sums);
+        sums.add(from, FieldIndices::load<kPacked>(index + block_bytes), tables, next_sums);
       } else {
-        add_group<kPlanes>(from, tables, sums);
-        if (kTileRows == 2) add_group<kPlanes>(from, next_tables, next_sums);
+        sums.add(from, tables);
+        if (kTileRows == 2) next_sums.add(from, next_tables);
       }
-      tables += kGroupFields * kPlanes * kPlaneBytes;
-      next_tables += kGroupFields * kPlanes * kPlaneBytes;
+      tables += PlaneSums<kPlanes>::kGroupBytes;
+      next_tables += PlaneSums<kPlanes>::kGroupBytes;
     }
-    finish<kPlanes>(sums, place, 0, block * kBlock, target);
-    if (kBlocks == 2) finish<kPlanes>(next_sums, place, 0, (block + 1) * kBlock, target);
-    if (kTileRows == 2) finish<kPlanes>(next_sums, place, 1, block * kBlock, target);
-  }
-
-  /// What the fields of so many groups add to their highest plane is taken off at once.
-  static Planes start(int64_t groups) {
-    const auto offset = static_cast<int16_t>(-groups * kGroupFields * FieldTables::kOffset);
-    const Words zero = {Simd::zero(), Simd::zero()};
-    return {{_mm512_set1_epi16(static_cast<int16_t>(257 * offset)), _mm512_set1_epi16(offset)}, zero, zero, zero};
+    finish(sums, place, 0, block * kBlock, target);
+    if (kBlocks == 2) finish(next_sums, place, 0, (block + 1) * kBlock, target);
+    if (kTileRows == 2) finish(next_sums, place, 1, block * kBlock, target);
   }
 
   template <int kPlanes>
-  static void add_group(const Fields& from, const uint8_t* tables, Planes& sums) {
-    add_plane<kPlanes>(from, tables, sums.first);
-    add_plane<kPlanes>(from, tables + kPlaneBytes, sums.second);
-    add_plane<kPlanes>(from, tables + 2 * kPlaneBytes, sums.third);
-    if (kPlanes == 4) add_plane<kPlanes>(from, tables + 3 * kPlaneBytes, sums.fourth);
-  }
-
-  template <int kPlanes>
-  static void add_plane(const Fields& from, const uint8_t* table, Words& sums) {
-    constexpr int64_t kFieldBytes = kPlanes * kPlaneBytes;
-    add_bytes({_mm512_load_si512(table), _mm512_load_si512(table + kFieldBytes),
-               _mm512_load_si512(table + 2 * kFieldBytes), _mm512_load_si512(table + 3 * kFieldBytes)},
-              from, sums);
-  }
-
-  /// The same for two blocks, which share the loads of tables.
-  template <int kPlanes>
-  static void add_group(const Fields& from, const Fields& next_from, const uint8_t* tables, Planes& sums,
-                        Planes& next_sums) {
-    add_plane<kPlanes>(from, next_from, tables, sums.first, next_sums.first);
-    add_plane<kPlanes>(from, next_from, tables + kPlaneBytes, sums.second, next_sums.second);
-    add_plane<kPlanes>(from, next_from, tables + 2 * kPlaneBytes, sums.third, next_sums.third);
-    if (kPlanes == 4) {
-      add_plane<kPlanes>(from, next_from, tables + 3 * kPlaneBytes, sums.fourth, next_sums.fourth);
-    }
-  }
-
-  template <int kPlanes>
-  static void add_plane(const Fields& from, const Fields& next_from, const uint8_t* table, Words& sums,
-                        Words& next_sums) {
-    constexpr int64_t kFieldBytes = kPlanes * kPlaneBytes;
-    const Fields entries = {FieldIndices::load_settled(table), FieldIndices::load_settled(table + kFieldBytes),
-                            FieldIndices::load_settled(table + 2 * kFieldBytes),
-                            FieldIndices::load_settled(table + 3 * kFieldBytes)};
-    add_bytes(entries, from, sums);
-    add_bytes(entries, next_from, next_sums);
-  }
-
-  static void add_bytes(const Fields& entries, const Fields& from, Words& sums) {
-    const Int half = _mm512_add_epi8(_mm512_permutexvar_epi8(from.first, entries.first),
-                                     _mm512_permutexvar_epi8(from.second, entries.second));
-    const Int rest = _mm512_add_epi8(_mm512_permutexvar_epi8(from.third, entries.third),
-                                     _mm512_permutexvar_epi8(from.fourth, entries.fourth));
-    const Int bytes = _mm512_add_epi8(half, rest);
-    sums.all = _mm512_add_epi16(sums.all, bytes);
-    sums.odd = _mm512_add_epi16(sums.odd, _mm512_srli_epi16(bytes, 8));
-  }
-
-  template <int kPlanes>
-  void finish(const Planes& planes, const Place& place, int64_t row, int64_t o, const Target& target) const {
-    const Words w0 = split(planes.first), w1 = split(planes.second), w2 = split(planes.third);
-    const Words w3 = split(planes.fourth);
-    const Float sums[4] = {sum_planes<kPlanes, false>(w0.all, w1.all, w2.all, w3.all),
-                           sum_planes<kPlanes, true>(w0.all, w1.all, w2.all, w3.all),
-                           sum_planes<kPlanes, false>(w0.odd, w1.odd, w2.odd, w3.odd),
-                           sum_planes<kPlanes, true>(w0.odd, w1.odd, w2.odd, w3.odd)};
+  void finish(const PlaneSums<kPlanes>& planes, const Place& place, int64_t row, int64_t o,
+              const Target& target) const {
+    Float sums[4];
+    planes.read(sums);
     const bool first = place.piece == 0, last = place.piece + 1 == indices_.pieces();
     const Float step = Simd::set(place.steps[row]);
     const float *scale = target.scale + o, *addend = target.addend + row * target.addend_stride + o;
@@ -271,28 +201,6 @@ class ByteTableRows {
         finish_lanes(v * Simd::kLanes, smaller(Simd::kLanes, outputs - v * Simd::kLanes), sums[v]);
       }
     }
-  }
-
-  /// The sums of the even bytes and of the odd ones.
-  static Words split(const Words& words) {
-    Int all = words.all, odd = words.odd;
-    Simd::settle(all);  // else GCC 12 moves the sums from register to register once a group
-    Simd::settle(odd);
-    return {_mm512_sub_epi16(all, _mm512_slli_epi16(odd, 8)), odd};
-  }
-
-  /// The planes of the lower or upper four words of every 128 bits as one number.
-  template <int kPlanes, bool kUpper>
-  static Float sum_planes(Int first, Int second, Int third, Int fourth) {
-    const auto pair = [](Int a, Int b) { return kUpper ? _mm512_unpackhi_epi16(a, b) : _mm512_unpacklo_epi16(a, b); };
-    const Int units = _mm512_set1_epi32(64 << 16 | 1);
-    if (kPlanes == 3) {
-      const Int lower = _mm512_madd_epi16(pair(third, second), units);
-      return _mm512_cvtepi32_ps(_mm512_dpwssd_epi32(lower, pair(first, Simd::zero()), _mm512_set1_epi32(1 << 12)));
-    }
-    const Int lower = _mm512_madd_epi16(pair(fourth, third), units);
-    const Int upper = _mm512_madd_epi16(pair(second, first), units);
-    return _mm512_cvtepi32_ps(_mm512_add_epi32(lower, _mm512_slli_epi32(upper, 12)));
   }
 
   void run_one_by_one(const float* x, int64_t begin, int64_t end, const Target& target) const {
