@@ -3,7 +3,8 @@
 A file that uses an operator carries its body as a model-local function of the same name, which any ONNX Runtime runs.
 
 ONNX Runtime unpacks all weights when it loads a file, which takes about as much memory as loading the fp32 network does
-(tests/exporter/test_function_memory.py); then a weight stays 4 bytes, or 1 in the XNOR linear and recurrent layers.
+(tests/exporter/test_function_memory.py); then a weight stays 4 bytes, or 1 at most in the XNOR linear and recurrent
+layers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from edgenet.exporter.functions.convolution import (
 from edgenet.exporter.functions.forms import OPERATORS as XNOR_CONVOLUTIONS
 from edgenet.exporter.functions.forms import ConvolutionForm
 from edgenet.exporter.functions.gates import bwn_gru, bwn_lstm, xnor_gru, xnor_lstm
+from edgenet.exporter.functions.large import large_body
 from edgenet.exporter.functions.linear import bwn_linear, int8_linear, xnor_linear
 from edgenet.exporter.functions.nodes import DOMAIN, OPERATOR_SET, OPSET
 from edgenet.exporter.functions.recurrence import bwn_recurrence, xnor_recurrence
@@ -53,14 +55,19 @@ FUNCTIONS: dict[str, Callable[[], FunctionProto]] = {
     "XnorGru": xnor_gru,
     "BwnGru": bwn_gru,
 }
-"""The function body of each operator, by the operator's name."""
+"""The function body of each operator, by the operator's name; large XNOR layers get another (large.py)."""
 
 
 def attach_functions(model: ModelProto) -> None:
     """Add to the model, in place, the body of every `edgenet` operator that its graph uses and no other."""
-    used = {node.op_type for node in _nodes(model.graph.node) if node.domain == DOMAIN}
+    used: dict[str, list[NodeProto]] = {}
+    for node in _nodes(model.graph.node):
+        if node.domain == DOMAIN:
+            used.setdefault(node.op_type, []).append(node)
     del model.functions[:]
-    model.functions.extend(body() for name, body in FUNCTIONS.items() if name in used)
+    model.functions.extend(
+        large_body(name, used[name], model.graph) or body() for name, body in FUNCTIONS.items() if name in used
+    )
     others = [entry for entry in model.opset_import if entry.domain != DOMAIN]
     del model.opset_import[:]
     model.opset_import.extend(others)

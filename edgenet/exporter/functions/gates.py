@@ -1,41 +1,39 @@
 """Bodies of the LSTM and GRU recurrences. XNOR: integer products and hard gates; BWN: float ones and smooth gates.
 
-Hard gates are made of Mul, Add, Max and Min, for all gates at once: ONNX Runtime's HardSigmoid and Clip need not hand a
-NaN on, and calling a node takes as long as its numbers do.
+Hard gates are HardSigmoid and Clip, one pass each where Max and Min take two slower ones. A quarter of a number is
+exact, so HardSigmoid rounds as export/SPEC.md says even where it multiplies and adds in one; both hand a NaN on.
 """
 
-import numpy as np
 from onnx import FunctionProto, NodeProto, helper
 
-from edgenet.exporter.functions.linear import xnor_product, xnor_weights
 from edgenet.exporter.functions.nodes import FLOAT, constant, make_function, sign, unpack_transposed
+from edgenet.exporter.functions.products import xnor_product, xnor_weights
 from edgenet.exporter.functions.scan import SIGNS, State, last_step, scan
+from edgenet.exporter.functions.triples import UNITS, triple_product, triple_weights
 
 _HIDDEN = State("hidden", "initial", "next_hidden", "final")
 _CELL = State("cell", "initial_cell", "next_cell", "final_cell")
+_SCALE_SUM = helper.make_node("Mul", ["sum", "scale"], ["scaled"])
+_ADD_INPUT = helper.make_node("Add", ["scaled", "u_step"], ["p"])
 _SAME_HIDDEN = helper.make_node("Identity", ["h_step"], ["next_hidden"])
 
 
-def xnor_lstm() -> FunctionProto:
+def xnor_lstm(in_triples: bool = False) -> FunctionProto:
+    """The body; `in_triples` as large.py chooses."""
     step = [
-        *xnor_product("signs"),
-        *_add_input(),
-        helper.make_node("Mul", ["p", "gate_slopes"], ["p_sloped"]),
-        helper.make_node("Add", ["p_sloped", "gate_middles"], ["p_raised"]),
-        *_limit("p_raised", "gates", "gate_minima"),
-        helper.make_node("Split", ["gates"], ["i", "f", "g", "o"], axis=-1, num_outputs=4),
+        *xnor_product("signs", in_triples),
+        _ADD_INPUT,
+        helper.make_node("Split", ["p"], ["p_i", "p_f", "p_g", "p_o"], axis=-1, num_outputs=4),
+        *(_hard_sigmoid(f"p_{gate}", gate) for gate in "ifo"),
+        _hard_tanh("p_g", "g"),
         *_next_cell(),
-        *_limit("next_cell", "shown", "low"),
+        _hard_tanh("next_cell", "shown"),
         helper.make_node("Mul", ["o", "shown"], ["h_step"]),
         *sign("h_step", "threshold", "next_signs"),
     ]
     nodes = [
-        *xnor_weights(),
-        *_hard_constants(),
-        # -0.0 is what leaves every number as it is.
-        *_each_gate("gate_slopes", [0.25, 0.25, 1, 0.25]),
-        *_each_gate("gate_middles", [0.5, 0.5, -0.0, 0.5]),
-        *_each_gate("gate_minima", [0, 0, -1, 0]),
+        *xnor_weights(in_triples),
+        *_limits(),
         *sign("initial", "threshold", "initial_signs"),
         *scan(step, [SIGNS, _CELL], "h_step", "h"),
         *last_step("h", "final"),
@@ -47,7 +45,8 @@ def xnor_lstm() -> FunctionProto:
 def bwn_lstm() -> FunctionProto:
     step = [
         helper.make_node("MatMul", ["hidden", "w_transposed"], ["sum"]),
-        *_add_input(),
+        _SCALE_SUM,
+        _ADD_INPUT,
         helper.make_node("Split", ["p"], ["p_i", "p_f", "p_g", "p_o"], axis=-1, num_outputs=4),
         *(helper.make_node("Sigmoid", [f"p_{gate}"], [gate]) for gate in "ifo"),
         helper.make_node("Tanh", ["p_g"], ["g"]),
@@ -61,19 +60,18 @@ def bwn_lstm() -> FunctionProto:
     return make_function("BwnLstm", inputs, ["h", "final", "final_cell"], nodes, ["weight_shape"])
 
 
-def xnor_gru() -> FunctionProto:
+def xnor_gru(in_triples: bool = False) -> FunctionProto:
+    """The body; `in_triples` as large.py chooses."""
     step = [
         *sign("hidden", "threshold", "signs"),
-        *xnor_product("signs"),
-        *_split_gru(),
-        helper.make_node("Mul", ["p_rz", "quarter"], ["rz_sloped"]),
-        helper.make_node("Add", ["rz_sloped", "half"], ["rz_raised"]),
-        *_limit("rz_raised", "rz", "off"),
+        *(_gates_in_triples() if in_triples else _gates_together()),
         *_candidate(),
-        *_limit("p_n", "n", "low"),
+        _hard_tanh("p_n", "n"),
         *_blend(),
     ]
-    nodes = [*xnor_weights(), *_hard_constants(), *_gru_sizes(), *scan(step, [_HIDDEN], "h_step", "h")]
+    sequences = ["u_r", "u_z", "u_n"] if in_triples else ["u"]
+    weights = [*triple_weights(), *_split_by_gate()] if in_triples else [*xnor_weights(in_triples), *_gru_sizes()]
+    nodes = [*weights, *_limits(), *scan(step, [_HIDDEN], "h_step", "h", sequences)]
     inputs = ["u", "threshold", "weight", "scale", "bias", "initial"]
     return make_function("XnorGru", inputs, ["h", "final"], nodes, ["weight_shape"])
 
@@ -81,8 +79,10 @@ def xnor_gru() -> FunctionProto:
 def bwn_gru() -> FunctionProto:
     step = [
         helper.make_node("MatMul", ["hidden", "w_transposed"], ["sum"]),
+        _SCALE_SUM,
         *_split_gru(),
         helper.make_node("Sigmoid", ["p_rz"], ["rz"]),
+        _split_rz(),
         *_candidate(),
         helper.make_node("Tanh", ["p_n"], ["n"]),
         *_blend(),
@@ -92,32 +92,16 @@ def bwn_gru() -> FunctionProto:
     return make_function("BwnGru", ["u", "weight", "scale", "bias", "initial"], ["h", "final"], nodes, ["weight_shape"])
 
 
-def _hard_constants() -> list[NodeProto]:
-    values = {"quarter": 0.25, "half": 0.5, "off": 0.0, "low": -1.0, "high": 1.0}
-    return [constant(name, value) for name, value in values.items()]
+def _limits() -> list[NodeProto]:
+    return [constant("low", -1.0), constant("high", 1.0)]
 
 
-def _each_gate(name: str, values: list[float]) -> list[NodeProto]:
-    """A vector [gates * H] that holds each gate's value H times."""
-    return [
-        constant(f"{name}_values", np.asarray(values, np.float32).reshape(-1, 1)),
-        helper.make_node("Expand", [f"{name}_values", "row_shape"], [f"{name}_rows"]),
-        helper.make_node("Reshape", [f"{name}_rows", "all_rows"], [name]),
-    ]
+def _hard_sigmoid(value: str, output: str) -> NodeProto:
+    return helper.make_node("HardSigmoid", [value], [output], alpha=0.25, beta=0.5)
 
 
-def _add_input() -> list[NodeProto]:
-    return [
-        helper.make_node("Mul", ["sum", "scale"], ["d"]),
-        helper.make_node("Add", ["d", "u_step"], ["p"]),
-    ]
-
-
-def _limit(value: str, output: str, minimum: str) -> list[NodeProto]:
-    return [
-        helper.make_node("Max", [value, minimum], [f"{output}_at_least"]),
-        helper.make_node("Min", [f"{output}_at_least", "high"], [output]),
-    ]
+def _hard_tanh(value: str, output: str) -> NodeProto:
+    return helper.make_node("Clip", [value, "low", "high"], [output])
 
 
 def _next_cell() -> list[NodeProto]:
@@ -138,19 +122,55 @@ def _gru_sizes() -> list[NodeProto]:
 
 def _split_gru() -> list[NodeProto]:
     return [
-        helper.make_node("Mul", ["sum", "scale"], ["d"]),
-        helper.make_node("Split", ["d", "two_and_one"], ["d_rz", "d_n"], axis=-1),
-        helper.make_node("Split", ["u_step", "two_and_one"], ["u_rz", "u_n"], axis=-1),
+        helper.make_node("Split", ["scaled", "two_and_one"], ["d_rz", "d_n"], axis=-1),
+        helper.make_node("Split", ["u_step", "two_and_one"], ["u_rz", "u_n_step"], axis=-1),
         helper.make_node("Add", ["d_rz", "u_rz"], ["p_rz"]),
+    ]
+
+
+def _split_rz() -> NodeProto:
+    return helper.make_node("Split", ["rz"], ["r", "z"], axis=-1, num_outputs=2)
+
+
+def _gates_together() -> list[NodeProto]:
+    """The gates `r` and `z`, and `d_n` and `u_n` of the candidate."""
+    return [*xnor_product("signs", in_triples=False), *_split_gru(), _hard_sigmoid("p_rz", "rz"), _split_rz()]
+
+
+def _gates_in_triples() -> list[NodeProto]:
+    """The same; a triple is r, z and n of one output, so there is nothing to join, and z is the same of -0.0."""
+    return [
+        *triple_product("signs"),
+        *_gate("first", "r"),
+        *_gate("second", "z"),
+        helper.make_node("Mul", ["third", "third_scale"], ["d_n"]),
+    ]
+
+
+def _split_by_gate() -> list[NodeProto]:
+    """The sequences of the gates, and the scales by which parts of `triple_product` become those of the gates."""
+    scales = [f"scale_of_{part}" for part in UNITS]
+    return [
+        helper.make_node("Split", ["u"], ["u_r", "u_z", "u_n"], axis=-1, num_outputs=3),
+        helper.make_node("Split", ["scale"], scales, axis=-1, num_outputs=3),
+        *(constant(f"unit_of_{part}", unit) for part, unit in UNITS.items()),
+        *(helper.make_node("Mul", [f"scale_of_{part}", f"unit_of_{part}"], [f"{part}_scale"]) for part in UNITS),
+    ]
+
+
+def _gate(dot: str, gate: str) -> list[NodeProto]:
+    return [
+        helper.make_node("Mul", [dot, f"{dot}_scale"], [f"d_{gate}"]),
+        helper.make_node("Add", [f"d_{gate}", f"u_{gate}_step"], [f"p_{gate}"]),
+        _hard_sigmoid(f"p_{gate}", gate),
     ]
 
 
 def _candidate() -> list[NodeProto]:
     return [
-        helper.make_node("Split", ["rz"], ["r", "z"], axis=-1, num_outputs=2),
         helper.make_node("Add", ["d_n", "bias"], ["biased"]),
         helper.make_node("Mul", ["r", "biased"], ["reset"]),
-        helper.make_node("Add", ["reset", "u_n"], ["p_n"]),
+        helper.make_node("Add", ["reset", "u_n_step"], ["p_n"]),
     ]
 
 

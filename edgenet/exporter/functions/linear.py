@@ -10,18 +10,23 @@ from onnx import FunctionProto, NodeProto, helper
 from edgenet.exporter.functions.eight_bit import quantize
 from edgenet.exporter.functions.nodes import (
     FLOAT,
-    INT8,
     UINT8,
     constant,
     make_function,
     sign,
-    sign_values,
     unpack_transposed,
 )
+from edgenet.exporter.functions.products import xnor_product, xnor_weights
 
 
-def xnor_linear() -> FunctionProto:
-    nodes = [*xnor_weights(), *sign("x", "threshold", "signs"), *xnor_product("signs"), *_scale_and_bias()]
+def xnor_linear(in_triples: bool = False) -> FunctionProto:
+    """The body; `in_triples` as large.py chooses."""
+    nodes = [
+        *xnor_weights(in_triples),
+        *sign("x", "threshold", "signs"),
+        *xnor_product("signs", in_triples),
+        helper.make_node("Add", ["scaled", "bias"], ["y"]),
+    ]
     return make_function("XnorLinear", ["x", "threshold", "weight", "scale", "bias"], ["y"], nodes, ["weight_shape"])
 
 
@@ -60,19 +65,6 @@ def int8_linear() -> FunctionProto:
         *_scale_and_bias("scale_of_sample"),
     ]
     return make_function("Int8Linear", ["x", "weight", "scale", "bias"], ["y"], nodes, ["weight_shape"])
-
-
-def xnor_weights() -> list[NodeProto]:
-    """What `xnor_product` multiplies with, and the uint8 signs that it takes: 0 and 2 about a zero point of 1."""
-    return [*unpack_transposed(INT8), *sign_values(np.uint8(2), np.uint8(0)), constant("zero_point", np.uint8(1))]
-
-
-def xnor_product(signs: str) -> list[NodeProto]:
-    """`sum` = dot(signs, w) as float32. One call a graph."""
-    return [
-        helper.make_node("MatMulInteger", [signs, "w_transposed", "zero_point"], ["dot"]),
-        helper.make_node("Cast", ["dot"], ["sum"], to=FLOAT),
-    ]
 
 
 def _scale_and_bias(scale: str = "scale") -> list[NodeProto]:

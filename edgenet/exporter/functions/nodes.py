@@ -48,7 +48,7 @@ def unpack_rows() -> list[NodeProto]:
     """`weight` uint8 [O, ceil(K/8)] -> `w` float32 of +1 and -1 in the shape of the attribute `weight_shape`."""
     return [
         *read_weight_shape(),
-        *_row_length(),
+        *row_length(),
         *find_bits("row_length", "row"),
         helper.make_node("Gather", ["weight", "row_byte"], ["row_bytes"], axis=1),
         helper.make_node("BitwiseAnd", ["row_bytes", "row_mask"], ["row_bits"]),
@@ -69,7 +69,7 @@ def unpack_transposed(target: int) -> list[NodeProto]:
     bits = np.arange(256)[:, None] >> np.arange(8) & 1
     return [
         *read_weight_shape(),
-        *_row_length(),
+        *row_length(),
         # Transposed while it is packed, an eighth of what comes of it.
         helper.make_node("Transpose", ["weight"], ["columns"], perm=[1, 0]),
         helper.make_node("Cast", ["columns"], ["column_bytes"], to=INT32),
@@ -88,7 +88,8 @@ def unpack_transposed(target: int) -> list[NodeProto]:
     ]
 
 
-def _row_length() -> list[NodeProto]:
+def row_length() -> list[NodeProto]:
+    """`row_shape`, the attribute `weight_shape` without outputs, and `row_length`, its product."""
     return [
         constant("row_start", [1]),
         constant("row_end", [8]),
@@ -100,6 +101,11 @@ def _row_length() -> list[NodeProto]:
 def sign_values(positive: np.generic, negative: np.generic) -> list[NodeProto]:
     """What `sign` gives, once a function."""
     return [constant("positive", positive), constant("negative", negative)]
+
+
+def sign_constants() -> list[NodeProto]:
+    """The uint8 signs that integer products take: 0 and 2 about a zero point of 1."""
+    return [*sign_values(np.uint8(2), np.uint8(0)), constant("zero_point", np.uint8(1))]
 
 
 def sign(value: str, threshold: str, output: str) -> list[NodeProto]:

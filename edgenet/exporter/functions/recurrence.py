@@ -2,20 +2,18 @@
 
 from onnx import FunctionProto, NodeProto, helper
 
-from edgenet.exporter.functions.linear import xnor_product, xnor_weights
 from edgenet.exporter.functions.nodes import FLOAT, make_function, sign, unpack_transposed
+from edgenet.exporter.functions.products import xnor_product, xnor_weights
 from edgenet.exporter.functions.scan import SIGNS, State, last_step, scan
 
-_SCALE_AND_INPUT = [
-    helper.make_node("Mul", ["sum", "scale"], ["scaled"]),
-    helper.make_node("Add", ["scaled", "u_step"], ["p_step"]),
-]
+_ADD_INPUT = helper.make_node("Add", ["scaled", "u_step"], ["p_step"])
 
 
-def xnor_recurrence() -> FunctionProto:
-    step = [*xnor_product("signs"), *_SCALE_AND_INPUT, *sign("p_step", "threshold", "next_signs")]
+def xnor_recurrence(in_triples: bool = False) -> FunctionProto:
+    """The body; `in_triples` as large.py chooses."""
+    step = [*xnor_product("signs", in_triples), _ADD_INPUT, *sign("p_step", "threshold", "next_signs")]
     nodes = [
-        *xnor_weights(),
+        *xnor_weights(in_triples),
         *sign("initial", "threshold", "initial_signs"),
         *scan(step, [SIGNS], "p_step", "p"),
         *last_step("p", "final"),
@@ -27,7 +25,8 @@ def bwn_recurrence() -> FunctionProto:
     step = [
         helper.make_node("Tanh", ["state"], ["hidden"]),
         helper.make_node("MatMul", ["hidden", "w_transposed"], ["sum"]),
-        *_SCALE_AND_INPUT,
+        helper.make_node("Mul", ["sum", "scale"], ["scaled"]),
+        _ADD_INPUT,
         helper.make_node("Identity", ["p_step"], ["next_state"]),
     ]
     nodes = [*unpack_transposed(FLOAT), *scan(step, [State("state", "initial", "next_state", "final")], "p_step", "p")]

@@ -21,8 +21,10 @@ class State:
     kind: int = FLOAT
 
 
-def scan(step: list[NodeProto], states: Sequence[State], result: str, output: str) -> list[NodeProto]:
-    """A Scan of `step` over `u`, whose slice is `u_step`; what the steps call `result` is stacked to `output`.
+def scan(
+    step: list[NodeProto], states: Sequence[State], result: str, output: str, sequences: Sequence[str] = ("u",)
+) -> list[NodeProto]:
+    """A Scan of `step` over sequences, whose slices are `{name}_step`; what the steps call `result` becomes `output`.
 
     The nodes of the step may read whatever the function has. The fewer they are, the faster: calling a small node takes
     ONNX Runtime as long as its numbers do.
@@ -30,11 +32,14 @@ def scan(step: list[NodeProto], states: Sequence[State], result: str, output: st
     body = helper.make_graph(
         step,
         "step",
-        [*(_matrix(state.name, state.kind) for state in states), _matrix("u_step", FLOAT)],
+        [
+            *(_matrix(state.name, state.kind) for state in states),
+            *(_matrix(f"{name}_step", FLOAT) for name in sequences),
+        ],
         [*(_matrix(state.following, state.kind) for state in states), _matrix(result, FLOAT)],
     )
     begin, end = [state.initial for state in states], [state.final for state in states]
-    return [helper.make_node("Scan", [*begin, "u"], [*end, output], body=body, num_scan_inputs=1)]
+    return [helper.make_node("Scan", [*begin, *sequences], [*end, output], body=body, num_scan_inputs=len(sequences))]
 
 
 def last_step(sequence: str, output: str) -> list[NodeProto]:
