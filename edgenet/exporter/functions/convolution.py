@@ -5,7 +5,6 @@ The rest of an XnorConv2d form follows the Conv step by step.
 
 from collections.abc import Sequence
 
-import numpy as np
 from onnx import AttributeProto, FunctionProto, NodeProto, helper
 
 from edgenet.exporter.functions.eight_bit import quantize
@@ -15,10 +14,10 @@ from edgenet.exporter.functions.nodes import (
     constant,
     make_function,
     pass_attribute,
-    sign,
-    sign_values,
+    unpack_bits,
     unpack_rows,
 )
+from edgenet.exporter.functions.pairs import half_signs, pair_weights, part_pairs
 from edgenet.exporter.functions.signs import pack_signs, unpack_signs
 
 ATTRIBUTES = ["weight_shape", "strides", "pads", "dilations", "group"]
@@ -32,12 +31,13 @@ def xnor_conv2d(form: ConvolutionForm) -> FunctionProto:
     ]
     result = "activated" if form.prelu else "shortened" if form.add else "affine"
     nodes = [
-        *unpack_rows(),
+        *unpack_bits(),
+        *pair_weights(),
         constant("channel_axes", [1, 2]),
         *(unpack_signs() if form.from_signs else _signs_of_floats()),
-        _convolve("signs_as_floats", "sum"),
-        # ORT's ConvMulFusion would fold the scale into the weights, and sums that are exactly 0 would no longer be.
-        helper.make_node("Round", ["sum"], ["dot"]),
+        *half_signs("positive"),
+        _convolve("half_signs", "sum"),
+        *part_pairs(),
         *_scale_and_bias("dot", "scale", "affine"),
         *steps,
         *(pack_signs(result) if form.to_signs else [helper.make_node("Identity", [result], ["y"])]),
@@ -101,8 +101,7 @@ def _eight_bit_steps(output: str) -> list[NodeProto]:
 def _signs_of_floats() -> list[NodeProto]:
     return [
         helper.make_node("Unsqueeze", ["threshold", "channel_axes"], ["threshold_by_channel"]),
-        *sign_values(np.float32(1), np.float32(-1)),
-        *sign("x", "threshold_by_channel", "signs_as_floats"),
+        helper.make_node("GreaterOrEqual", ["x", "threshold_by_channel"], ["positive"]),
     ]
 
 

@@ -44,19 +44,26 @@ def find_bits(count: str, prefix: str) -> list[NodeProto]:
     ]
 
 
-def unpack_rows() -> list[NodeProto]:
-    """`weight` uint8 [O, ceil(K/8)] -> `w` float32 of +1 and -1 in the shape of the attribute `weight_shape`."""
+def unpack_bits() -> list[NodeProto]:
+    """`weight` uint8 [O, ceil(K/8)] -> `weight_positive` bool [O, K]."""
     return [
         *read_weight_shape(),
         *row_length(),
         *find_bits("row_length", "row"),
         helper.make_node("Gather", ["weight", "row_byte"], ["row_bytes"], axis=1),
         helper.make_node("BitwiseAnd", ["row_bytes", "row_mask"], ["row_bits"]),
-        helper.make_node("Cast", ["row_bits"], ["row_positive"], to=TensorProto.BOOL),
-        helper.make_node("Reshape", ["row_positive", "shape"], ["weight_positive"]),
+        helper.make_node("Cast", ["row_bits"], ["weight_positive"], to=TensorProto.BOOL),
+    ]
+
+
+def unpack_rows() -> list[NodeProto]:
+    """`weight` uint8 [O, ceil(K/8)] -> `w` float32 of +1 and -1 in the shape of the attribute `weight_shape`."""
+    return [
+        *unpack_bits(),
+        helper.make_node("Reshape", ["weight_positive", "shape"], ["shaped_positive"]),
         constant("plus", np.float32(1)),
         constant("minus", np.float32(-1)),
-        helper.make_node("Where", ["weight_positive", "plus", "minus"], ["w"]),
+        helper.make_node("Where", ["shaped_positive", "plus", "minus"], ["w"]),
     ]
 
 

@@ -7,7 +7,7 @@ from edgenet.exporter.functions.nodes import FLOAT, UINT8, constant, find_bits, 
 
 
 def unpack_signs() -> list[NodeProto]:
-    """`signs` uint8 [N, ceil(C/8), H, W] -> `signs_as_floats` [N, C, H, W] of +1 and -1, C from weight and group."""
+    """`signs` uint8 [N, ceil(C/8), H, W] -> `positive` bool [N, C, H, W], C from weight and group."""
     return [
         pass_attribute(helper.make_node("Constant", [], ["groups"]), "value_int", "group", AttributeProto.INT),
         helper.make_node("Gather", ["shape", "one"], ["group_channels"], axis=0),
@@ -16,8 +16,7 @@ def unpack_signs() -> list[NodeProto]:
         helper.make_node("Gather", ["signs", "channel_byte"], ["channel_bytes"], axis=1),
         helper.make_node("Unsqueeze", ["channel_mask", "channel_axes"], ["mask_by_channel"]),
         helper.make_node("BitwiseAnd", ["channel_bytes", "mask_by_channel"], ["channel_bits"]),
-        helper.make_node("Cast", ["channel_bits"], ["channel_positive"], to=TensorProto.BOOL),
-        helper.make_node("Where", ["channel_positive", "plus", "minus"], ["signs_as_floats"]),
+        helper.make_node("Cast", ["channel_bits"], ["positive"], to=TensorProto.BOOL),
     ]
 
 
