@@ -21,7 +21,7 @@ BODIES = {"XnorLinear": xnor_linear, "XnorRecurrence": xnor_recurrence, "XnorLst
 @st.composite
 def cases(draw):
     sizes = {"steps": draw(st.integers(1, 5)), "batch": draw(st.integers(1, 3)), "hidden": 2 * draw(st.integers(1, 12))}
-    return {**sizes, "outputs": draw(st.integers(2, 11)), "seed": draw(SEEDS)}
+    return {**sizes, "outputs": draw(st.integers(2, 11)), "rank": draw(st.integers(1, 3)), "seed": draw(SEEDS)}
 
 
 def make(operator, case):
@@ -35,7 +35,8 @@ def make(operator, case):
     common = {"threshold": values(hidden), "weight": pack(weight), "scale": scale}
     attributes = {"weight_shape": [rows, hidden]}
     if operator == "XnorLinear":
-        return {"x": values(case["batch"], hidden), **common, "bias": values(rows)}, weight, {"y": 2}, attributes
+        x = values(*[case["batch"]] * (case["rank"] - 1), hidden)
+        return {"x": x, **common, "bias": values(rows)}, weight, {"y": x.ndim}, attributes
     sequence = {"u": values(case["steps"], case["batch"], hidden)}
     return {**sequence, **common, "initial": values(case["batch"], hidden)}, weight, {"p": 3, "final": 2}, attributes
 
@@ -83,7 +84,7 @@ def test_the_largest_and_smallest_dots_are_told_apart(features):
 
 
 def is_given_in_triples(operator="XnorLinear", rows=1024, inputs=1024, scale=1.0):
-    case = {"steps": 1, "batch": 1, "hidden": inputs, "outputs": rows, "seed": 0}
+    case = {"steps": 1, "batch": 1, "hidden": inputs, "outputs": rows, "rank": 2, "seed": 0}
     operands, _, names, attributes = make(operator, case)
     operands["scale"] = np.full_like(operands["scale"], scale)
     body = model(operator, operands, names, attributes).functions[0]

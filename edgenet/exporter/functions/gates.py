@@ -6,8 +6,8 @@ exact, so HardSigmoid rounds as export/SPEC.md says even where it multiplies and
 
 from onnx import FunctionProto, NodeProto, helper
 
-from edgenet.exporter.functions.nodes import FLOAT, constant, make_function, sign, unpack_transposed
-from edgenet.exporter.functions.products import xnor_product, xnor_weights
+from edgenet.exporter.functions.nodes import FLOAT, constant, make_function, unpack_transposed
+from edgenet.exporter.functions.products import xnor_product, xnor_signs, xnor_weights
 from edgenet.exporter.functions.scan import SIGNS, State, last_step, scan
 from edgenet.exporter.functions.triples import UNITS, triple_product, triple_weights
 
@@ -29,12 +29,12 @@ def xnor_lstm(in_triples: bool = False) -> FunctionProto:
         *_next_cell(),
         _hard_tanh("next_cell", "shown"),
         helper.make_node("Mul", ["o", "shown"], ["h_step"]),
-        *sign("h_step", "threshold", "next_signs"),
+        *xnor_signs("h_step", "threshold", "next_signs", in_triples),
     ]
     nodes = [
         *xnor_weights(in_triples),
         *_limits(),
-        *sign("initial", "threshold", "initial_signs"),
+        *xnor_signs("initial", "threshold", "initial_signs", in_triples),
         *scan(step, [SIGNS, _CELL], "h_step", "h"),
         *last_step("h", "final"),
     ]
@@ -63,7 +63,7 @@ def bwn_lstm() -> FunctionProto:
 def xnor_gru(in_triples: bool = False) -> FunctionProto:
     """The body; `in_triples` as large.py chooses."""
     step = [
-        *sign("hidden", "threshold", "signs"),
+        *xnor_signs("hidden", "threshold", "signs", in_triples),
         *(_gates_in_triples() if in_triples else _gates_together()),
         *_candidate(),
         _hard_tanh("p_n", "n"),

@@ -13,17 +13,16 @@ from edgenet.exporter.functions.nodes import (
     UINT8,
     constant,
     make_function,
-    sign,
     unpack_transposed,
 )
-from edgenet.exporter.functions.products import xnor_product, xnor_weights
+from edgenet.exporter.functions.products import xnor_product, xnor_signs, xnor_weights
 
 
 def xnor_linear(in_triples: bool = False) -> FunctionProto:
     """The body; `in_triples` as large.py chooses."""
     nodes = [
         *xnor_weights(in_triples),
-        *sign("x", "threshold", "signs"),
+        *xnor_signs("x", "threshold", "signs", in_triples),
         *xnor_product("signs", in_triples),
         helper.make_node("Add", ["scaled", "bias"], ["y"]),
     ]

@@ -123,6 +123,14 @@ def sign(value: str, threshold: str, output: str) -> list[NodeProto]:
     ]
 
 
+def zero_or_one(value: str, threshold: str, output: str) -> list[NodeProto]:
+    """`output` uint8: 1 where `value >= threshold`, else 0."""
+    return [
+        helper.make_node("GreaterOrEqual", [value, threshold], [f"{output}_met"]),
+        helper.make_node("Cast", [f"{output}_met"], [output], to=UINT8),
+    ]
+
+
 def make_function(
     name: str, inputs: list[str], outputs: list[str], nodes: list[NodeProto], attributes: list[str]
 ) -> FunctionProto:

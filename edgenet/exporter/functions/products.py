@@ -3,12 +3,17 @@
 import numpy as np
 from onnx import NodeProto, helper
 
-from edgenet.exporter.functions.nodes import FLOAT, INT8, constant, sign_constants, unpack_transposed
+from edgenet.exporter.functions.nodes import FLOAT, INT8, constant, sign, sign_constants, unpack_transposed, zero_or_one
 from edgenet.exporter.functions.triples import UNITS, triple_product, triple_weights
 
 
+def xnor_signs(value: str, threshold: str, output: str, in_triples: bool) -> list[NodeProto]:
+    """`output` uint8, what `xnor_product` takes as the signs of `value >= threshold`."""
+    return (zero_or_one if in_triples else sign)(value, threshold, output)
+
+
 def xnor_weights(in_triples: bool) -> list[NodeProto]:
-    """What `xnor_product` multiplies with, and the signs that it takes."""
+    """What `xnor_product` multiplies with, and what `xnor_signs` needs."""
     if in_triples:
         return [*triple_weights(), *_scale_in_units()]
     return [*unpack_transposed(INT8), *sign_constants()]

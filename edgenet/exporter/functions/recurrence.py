@@ -2,8 +2,8 @@
 
 from onnx import FunctionProto, NodeProto, helper
 
-from edgenet.exporter.functions.nodes import FLOAT, make_function, sign, unpack_transposed
-from edgenet.exporter.functions.products import xnor_product, xnor_weights
+from edgenet.exporter.functions.nodes import FLOAT, make_function, unpack_transposed
+from edgenet.exporter.functions.products import xnor_product, xnor_signs, xnor_weights
 from edgenet.exporter.functions.scan import SIGNS, State, last_step, scan
 
 _ADD_INPUT = helper.make_node("Add", ["scaled", "u_step"], ["p_step"])
@@ -11,10 +11,14 @@ _ADD_INPUT = helper.make_node("Add", ["scaled", "u_step"], ["p_step"])
 
 def xnor_recurrence(in_triples: bool = False) -> FunctionProto:
     """The body; `in_triples` as large.py chooses."""
-    step = [*xnor_product("signs", in_triples), _ADD_INPUT, *sign("p_step", "threshold", "next_signs")]
+    step = [
+        *xnor_product("signs", in_triples),
+        _ADD_INPUT,
+        *xnor_signs("p_step", "threshold", "next_signs", in_triples),
+    ]
     nodes = [
         *xnor_weights(in_triples),
-        *sign("initial", "threshold", "initial_signs"),
+        *xnor_signs("initial", "threshold", "initial_signs", in_triples),
         *scan(step, [SIGNS], "p_step", "p"),
         *last_step("p", "final"),
     ]

@@ -4,12 +4,14 @@ Its time is that of reading the weights, which the second cache does not hold. T
 equal size; two int8 weights, `a + 64 c` and `c + 64 b`, stand for one of each, and the integer products of signs and
 these are `S = A + 64 C` and `T = C + 64 B` of the dots A, B, C. An even number of inputs makes these even, so that
 `T / 128 - S / 8192 = B / 2 - A / 8192` rounds to `B / 2`; C and A follow. Every number here is exact in float32.
+
+A sign is multiplied as 1 or 0, as a comparison gives it: S and T are twice those products less the sums of weights.
 """
 
 import numpy as np
 from onnx import NodeProto, helper
 
-from edgenet.exporter.functions.nodes import INT32, constant, read_weight_shape, row_length, sign_constants
+from edgenet.exporter.functions.nodes import FLOAT, INT32, constant, read_weight_shape, row_length
 
 MOST_INPUTS = 4000
 """64 T is a whole number below 2**24, and A / 8192 less than a half."""
@@ -22,7 +24,10 @@ UNITS = {"first": 8192.0, "second": 2.0, "third": 128.0}
 
 
 def triple_weights() -> list[NodeProto]:
-    """`weight` uint8 [O, ceil(K/8)] -> `w_first_third`, `w_third_second` int8 [K, part_size], part_size = ceil(O/3)."""
+    """`weight` uint8 [O, ceil(K/8)] -> `w_first_third`, `w_third_second` int8 [K, part_size], part_size = ceil(O/3).
+
+    And over their units, what `triple_product` takes from their products.
+    """
     return [
         *read_weight_shape(),
         *row_length(),
@@ -33,24 +38,40 @@ def triple_weights() -> list[NodeProto]:
         *_join_weights("third_second", small=2, large=1),
         constant("to_first", 1 / UNITS["first"]),
         constant("to_third", 1 / UNITS["third"]),
-        *sign_constants(),
+        constant("twice_to_first", 2 / UNITS["first"]),
+        constant("twice_to_third", 2 / UNITS["third"]),
+        constant("one_sign", np.uint8(1)),
+        helper.make_node("Expand", ["one_sign", "columns_end"], ["all_signs"]),
+        *_column_sums("first_third", "to_first"),
+        *_column_sums("third_second", "to_third"),
     ]
 
 
 def triple_product(signs: str) -> list[NodeProto]:
-    """`first`, `second` and `third` [..., part_size]: dot(signs, w) over UNITS. One call a graph.
+    """`first`, `second` and `third` [..., part_size]: dot(signs, w) over UNITS, a sign being 1 or 0. One call a graph.
 
     A `second` of 0 may be -0.0.
     """
     return [
-        helper.make_node("MatMulInteger", [signs, "w_first_third", "zero_point"], ["first_third"]),
-        helper.make_node("MatMulInteger", [signs, "w_third_second", "zero_point"], ["third_second"]),
-        helper.make_node("DequantizeLinear", ["first_third", "to_first"], ["scaled_first_third"]),
-        helper.make_node("DequantizeLinear", ["third_second", "to_third"], ["scaled_third_second"]),
+        helper.make_node("MatMulInteger", [signs, "w_first_third"], ["first_third"]),
+        helper.make_node("MatMulInteger", [signs, "w_third_second"], ["third_second"]),
+        helper.make_node("DequantizeLinear", ["first_third", "twice_to_first"], ["doubled_first_third"]),
+        helper.make_node("DequantizeLinear", ["third_second", "twice_to_third"], ["doubled_third_second"]),
+        helper.make_node("Sub", ["doubled_first_third", "scaled_sum_of_first_third"], ["scaled_first_third"]),
+        helper.make_node("Sub", ["doubled_third_second", "scaled_sum_of_third_second"], ["scaled_third_second"]),
         helper.make_node("Sub", ["scaled_third_second", "scaled_first_third"], ["near_second"]),
         helper.make_node("Round", ["near_second"], ["second"]),
         helper.make_node("Sub", ["second", "near_second"], ["first"]),
         helper.make_node("Sub", ["scaled_third_second", "second"], ["third"]),
+    ]
+
+
+def _column_sums(name: str, unit: str) -> list[NodeProto]:
+    """`scaled_sum_of_{name}` float32 [part_size]."""
+    return [
+        helper.make_node("MatMulInteger", ["all_signs", f"w_{name}"], [f"integer_sum_of_{name}"]),
+        helper.make_node("Cast", [f"integer_sum_of_{name}"], [f"sum_of_{name}"], to=FLOAT),
+        helper.make_node("Mul", [f"sum_of_{name}", unit], [f"scaled_sum_of_{name}"]),
     ]
 
 
