@@ -3,8 +3,8 @@
 A file that uses an operator carries its body as a model-local function of the same name, which any ONNX Runtime runs.
 
 ONNX Runtime unpacks all weights when it loads a file, which takes about as much memory as loading the fp32 network does
-(tests/exporter/test_function_memory.py); then a weight stays 4 bytes, or 1 at most in the XNOR linear and recurrent
-layers.
+(tests/exporter/test_function_memory.py); then a weight stays 4 bytes, 2 in most XNOR convolutions, or 1 at most in XNOR
+linear and recurrent layers.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -18,7 +18,7 @@ _BASE = 5120.0
 def pair_weights() -> list[NodeProto]:
     """`weight_positive` bool [O, K] -> `w` float32 of pairs [O/2, ...], or of single weights [O, ...].
 
-    Needs `shape`, `row_shape`, `row_length`, `zero` and `one` of `unpack_bits`.
+    Needs `shape`, `row_length`, `zero` and `one` of `unpack_bits`.
     """
     group_count = helper.make_node("Constant", [], ["group_count"])
     return [
@@ -30,7 +30,6 @@ def pair_weights() -> list[NodeProto]:
         constant("inverse_of_base", 1 / _BASE),
         constant("everything", np.int64(np.iinfo(np.int64).max)),
         constant("row_axis", [0]),
-        constant("any_size", [-1]),
         helper.make_node("Gather", ["shape", "zero"], ["outputs"], axis=0),
         helper.make_node("Mod", ["outputs", "two"], ["odd"]),
         helper.make_node("Equal", ["odd", "zero"], ["is_even"]),
@@ -47,17 +46,13 @@ def pair_weights() -> list[NodeProto]:
         helper.make_node("Where", ["in_pairs", "base", "none"], ["second_unit"]),
         helper.make_node("Where", ["in_pairs", "inverse_of_base", "none"], ["inverse_unit"]),
         # Twice the weights, as signs are halves.
-        constant("plus", 2.0),
-        constant("minus", -2.0),
-        helper.make_node("Mul", ["second_unit", "plus"], ["second_plus"]),
-        helper.make_node("Mul", ["second_unit", "minus"], ["second_minus"]),
-        helper.make_node("Slice", ["weight_positive", "row_axis", "row_first_size"], ["first_positive"]),
-        helper.make_node("Slice", ["weight_positive", "row_second_start", "row_second_end"], ["second_positive"]),
-        helper.make_node("Where", ["first_positive", "plus", "minus"], ["first_weights"]),
-        helper.make_node("Where", ["second_positive", "second_plus", "second_minus"], ["second_weights"]),
-        helper.make_node("Add", ["first_weights", "second_weights"], ["joined_weights"]),
-        helper.make_node("Concat", ["any_size", "row_shape"], ["joined_shape_of_weights"], axis=0),
-        helper.make_node("Reshape", ["joined_weights", "joined_shape_of_weights"], ["w"]),
+        *_weights_by_signs(),
+        helper.make_node("Reshape", ["weight_positive", "shape"], ["shaped_positive"]),
+        helper.make_node("Slice", ["shaped_positive", "row_axis", "row_first_size"], ["first_positive"]),
+        helper.make_node("Slice", ["shaped_positive", "row_second_start", "row_second_end"], ["second_positive"]),
+        helper.make_node("Where", ["second_positive", "plus_and_plus", "plus_and_minus"], ["w_of_first_plus"]),
+        helper.make_node("Where", ["second_positive", "minus_and_plus", "minus_and_minus"], ["w_of_first_minus"]),
+        helper.make_node("Where", ["first_positive", "w_of_first_plus", "w_of_first_minus"], ["w"]),
     ]
 
 
@@ -85,6 +80,21 @@ def part_pairs() -> list[NodeProto]:
         helper.make_node("Sub", ["sum", "second_term"], ["first"]),
         helper.make_node("Slice", ["second", "row_axis", "row_second_size", "channel_axis"], ["second_in_use"]),
         helper.make_node("Concat", ["first", "second_in_use"], ["dot"], axis=1),
+    ]
+
+
+def _weights_by_signs() -> list[NodeProto]:
+    """What a first and a second weight are together, by their signs."""
+    signs = ("plus", "minus")
+    return [
+        constant("plus", 2.0),
+        constant("minus", -2.0),
+        *(helper.make_node("Mul", ["second_unit", second], [f"second_{second}"]) for second in signs),
+        *(
+            helper.make_node("Add", [first, f"second_{second}"], [f"{first}_and_{second}"])
+            for first in signs
+            for second in signs
+        ),
     ]
 
 
