@@ -18,7 +18,7 @@ _BASE = 5120.0
 def pair_weights() -> list[NodeProto]:
     """`weight_positive` bool [O, K] -> `w` float32 of pairs [O/2, ...], or of single weights [O, ...].
 
-    Needs `shape`, `row_length`, `zero` and `one` of `unpack_bits`.
+    Needs `shape`, `row_shape`, `row_length`, `zero` and `one` of `unpack_bits`.
     """
     group_count = helper.make_node("Constant", [], ["group_count"])
     return [
@@ -47,9 +47,13 @@ def pair_weights() -> list[NodeProto]:
         helper.make_node("Where", ["in_pairs", "inverse_of_base", "none"], ["inverse_unit"]),
         # Twice the weights, as signs are halves.
         *_weights_by_signs(),
-        helper.make_node("Reshape", ["weight_positive", "shape"], ["shaped_positive"]),
-        helper.make_node("Slice", ["shaped_positive", "row_axis", "row_first_size"], ["first_positive"]),
-        helper.make_node("Slice", ["shaped_positive", "row_second_start", "row_second_end"], ["second_positive"]),
+        constant("any_size", [-1]),
+        helper.make_node("Concat", ["any_size", "row_shape"], ["shape_of_rows"], axis=0),
+        helper.make_node("Slice", ["weight_positive", "row_axis", "row_first_size"], ["first_rows"]),
+        helper.make_node("Slice", ["weight_positive", "row_second_start", "row_second_end"], ["second_rows"]),
+        # Shape inference, which cannot see through the choice, finds the size of the kernel here.
+        helper.make_node("Reshape", ["first_rows", "shape_of_rows"], ["first_positive"]),
+        helper.make_node("Reshape", ["second_rows", "shape_of_rows"], ["second_positive"]),
         helper.make_node("Where", ["second_positive", "plus_and_plus", "plus_and_minus"], ["w_of_first_plus"]),
         helper.make_node("Where", ["second_positive", "minus_and_plus", "minus_and_minus"], ["w_of_first_minus"]),
         helper.make_node("Where", ["first_positive", "w_of_first_plus", "w_of_first_minus"], ["w"]),
