@@ -124,7 +124,7 @@ void check_random(const KernelSet& set, Random& random, Report& report) {
     Case test;
     ConvWeights& w = test.weights;
     w.group = random.chance(0.7) ? 1 : random.between(2, 3);
-    w.out_channels = w.group * random.between(1, 20);
+    w.out_channels = w.group * random.between(1, random.chance(0.5) ? 20 : 70);
     w.group_channels = random.between(1, 11);
     w.kernel_height = random.between(1, 4);
     w.kernel_width = random.between(1, 4);
@@ -147,11 +147,14 @@ void check_random(const KernelSet& set, Random& random, Report& report) {
 }
 
 void check_large(const KernelSet& set, Random& random, Report& report) {
-  // A stem, a projection, and sums as long as the specification allows.
+  // A stem, projections, and sums as long as the specification allows.
   const ConvWeights all[] = {{64, 3, 7, 7, 1, 2, 2, 3, 3, 3, 3, 1, 1, nullptr, {}, {}},
                              {24, 64, 1, 1, 1, 2, 2, 0, 0, 0, 0, 1, 1, nullptr, {}, {}},
                              {9, 1040, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, nullptr, {}, {}},
-                             {16, 115, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, nullptr, {}, {}}};
+                             {16, 115, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, nullptr, {}, {}},
+                             {64, 70, 3, 3, 1, 2, 1, 1, 1, 1, 1, 2, 1, nullptr, {}, {}},
+                             {106, 65, 1, 1, 2, 3, 3, 0, 0, 0, 0, 1, 1, nullptr, {}, {}},
+                             {97, 200, 1, 1, 1, 1, 1, 1, 2, 0, 1, 1, 1, nullptr, {}, {}}};
   for (const ConvWeights& weights : all) {
     Case test;
     test.weights = weights;

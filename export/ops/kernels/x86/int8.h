@@ -12,6 +12,7 @@
 #include "kernels/parallel.h"
 #include "kernels/x86/aligned.h"
 #include "kernels/x86/int8_plan.h"
+#include "kernels/x86/int8_scale.h"
 
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
@@ -125,7 +126,7 @@ class Int8Conv2d final : public ConvKernel {
     layout.fill_taps(w_, taps(operands));
     for (int64_t n = 0; n < image.batch; ++n) {
       const float* x = operands.x + n * size;
-      const float most = largest(x, size, maxima(operands, layout), executor);
+      const float most = largest_magnitude<Isa>(x, size, maxima(operands, layout), executor);
       const float factor = 127 / most;
       parallel_for(executor, w_.group * shape_.quads, [&](int64_t i) {
         pack_quad(layout, x, factor, i / shape_.quads, i % shape_.quads,
@@ -137,7 +138,6 @@ class Int8Conv2d final : public ConvKernel {
 
  private:
   static constexpr int64_t kWorkers = 8;
-  static constexpr int64_t kChunks = 64;  ///< parts of an image whose largest values are found side by side
 
   // Scratch: taps, largest values, a row of quantised values per quad, planes, expanded weights.
   static int64_t* taps(const ConvOperands& operands) { return static_cast<int64_t*>(operands.scratch); }
@@ -148,7 +148,7 @@ class Int8Conv2d final : public ConvKernel {
     return reinterpret_cast<float*>(static_cast<uint8_t*>(operands.scratch) + maxima_offset(layout));
   }
   int64_t planes_offset(const Int8Layout& layout) const {
-    return maxima_offset(layout) + kChunks * static_cast<int64_t>(sizeof(float));
+    return maxima_offset(layout) + kScaleChunks * static_cast<int64_t>(sizeof(float));
   }
   uint8_t* planes(const ConvOperands& operands, const Int8Layout& layout) const {
     return static_cast<uint8_t*>(operands.scratch) + planes_offset(layout);
@@ -167,15 +167,6 @@ class Int8Conv2d final : public ConvKernel {
   /// Outputs of a channel.
   int64_t plane_outputs(const Int8Layout& layout) const {
     return w_.form.max_pool ? w_.pool.rows(layout.out_height()) * w_.pool.columns(layout.out_width) : layout.positions;
-  }
-
-  static float largest(const float* x, int64_t count, float* parts, const Executor& executor) {
-    const int64_t chunk = larger(4096, (count + kChunks - 1) / kChunks);
-    parallel_chunks(executor, count, chunk,
-                    [&](int64_t begin, int64_t end) { parts[begin / chunk] = Isa::largest(x + begin, end - begin); });
-    float most = 1e-30f;
-    for (int64_t i = 0; i * chunk < count; ++i) most = parts[i] > most ? parts[i] : most;
-    return most;
   }
 
   /// Quantises the channels of a quad and lays them out, a plane for every kernel column and phase of rows.

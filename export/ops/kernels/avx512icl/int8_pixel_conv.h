@@ -1,0 +1,161 @@
+// Convolution of 8-bit activations whose lanes are outputs: 12 positions by 32 outputs at a time, 24 sums in registers.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "kernels/avx512icl/int8_pool.h"
+#include "kernels/parallel.h"
+#include "kernels/x86/int8_scale.h"
+
+namespace edgenet::avx512icl {
+namespace {  // internal linkage: no copy of these may serve a CPU without VNNI
+
+/// `Isa` finds the largest value.
+template <class Isa, class Panels>
+class PixelConv2d final : public ConvKernel {
+ public:
+  explicit PixelConv2d(const ConvWeights& w) : w_(w), shape_(w), runs_(w, Panels::kWholeQuads), panels_(w) {}
+
+  size_t scratch_bytes(const Image& image) const override {
+    return static_cast<size_t>(rooms_offset(PixelLayout(w_, runs_, image)) + kWorkers * room_bytes(image));
+  }
+
+  void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
+    const PixelLayout layout(w_, runs_, image);
+    const int64_t size = image.channels * image.height * image.width;
+    layout.fill_runs(w_, runs_, static_cast<int64_t*>(operands.scratch));
+    for (int64_t n = 0; n < image.batch; ++n) {
+      const float* x = operands.x + n * size;
+      auto* maxima = reinterpret_cast<float*>(bytes(operands) + maxima_offset());
+      const float most = x86::largest_magnitude<Isa>(x, size, maxima, executor);
+      write_pixels(layout, x, 127 / most, bytes(operands) + image_offset(), executor);
+      convolve(image, layout, operands, n, most / 127, executor);
+    }
+  }
+
+ private:
+  static constexpr int64_t kWorkers = 8;
+  static constexpr int64_t kStripPositions = 64;  ///< positions whose values are turned together
+
+  // Scratch: runs, largest values, the image, and a room for each worker: weights, then values.
+  static uint8_t* bytes(const ConvOperands& operands) { return static_cast<uint8_t*>(operands.scratch); }
+  int64_t maxima_offset() const { return round_up(runs_.count * static_cast<int64_t>(sizeof(int64_t)), 64); }
+  int64_t image_offset() const { return maxima_offset() + x86::kScaleChunks * static_cast<int64_t>(sizeof(float)); }
+  int64_t rooms_offset(const PixelLayout& layout) const {
+    return image_offset() + round_up(w_.group * layout.group_bytes + kPixelSlack, 64);
+  }
+  int64_t room_bytes(const Image& image) const {
+    const int64_t floats =
+        w_.form.max_pool ? PooledRows::floats(w_.pool, image.out_width) : kStripPositions * kPanelOutputs;
+    return round_up(panels_.room_bytes(), 64) + floats * static_cast<int64_t>(sizeof(float));
+  }
+
+  void write_pixels(const PixelLayout& layout, const float* x, float factor, uint8_t* to,
+                    const Executor& executor) const {
+    const PixelWriter writer(layout, runs_, factor);
+    const int64_t lines = layout.rows.tables();
+    const int64_t area = layout.rows.size * layout.columns.size;
+    parallel_for(executor, w_.group * lines, [&](int64_t i) {
+      writer.write_line(x + i / lines * w_.group_channels * area, i % lines, to + i * layout.line_bytes);
+    });
+  }
+
+  void convolve(const Image& image, const PixelLayout& layout, const ConvOperands& operands, int64_t n, float step,
+                const Executor& executor) const {
+    const bool pooled = w_.form.max_pool;
+    const int64_t units = pooled ? w_.pool.rows(image.out_height) : layout.lines * layout.tiles;
+    const int64_t columns = pooled ? w_.pool.columns(image.out_width) : 0;
+    const int64_t plane = pooled ? units * columns : layout.lines * layout.line_positions;
+    // Few panels are split by positions too.
+    const int64_t parts = larger(1, smaller(kWorkers / shape_.count, units / 4));
+    const int64_t part = (units + parts - 1) / parts;
+    const int64_t tasks = shape_.count * parts;
+    std::atomic<int64_t> next{0};
+    parallel_for(executor, smaller(kWorkers, tasks), [&](int64_t worker) {
+      uint8_t* room = bytes(operands) + rooms_offset(layout) + worker * room_bytes(image);
+      auto* values = reinterpret_cast<float*>(room + round_up(panels_.room_bytes(), 64));
+      PooledRows rows(w_.pool, image.out_height, image.out_width, columns, values);
+      PanelTask panel{};
+      int64_t held = -1;
+      for (int64_t task = next++; task < tasks; task = next++) {
+        const int64_t index = task / parts;
+        if (index != held) {
+          fill_panel(layout, operands, index, step, room, panel);
+          rows.restart();
+          held = index;
+        }
+        float* y = operands.y + (n * w_.out_channels + shape_.first_output(index)) * plane;
+        const int64_t begin = task % parts * part, end = smaller(begin + part, units);
+        if (pooled) {
+          rows.run(begin, end, shape_.panel_outputs(index), y, plane,
+                   [&](int64_t line, float* to) { sum_line(layout, panel, line, to); });
+        } else {
+          sum_tiles(layout, panel, begin, end, shape_.panel_outputs(index), values, y);
+        }
+      }
+    });
+  }
+
+  void fill_panel(const PixelLayout& layout, const ConvOperands& operands, int64_t index, float step, uint8_t* room,
+                  PanelTask& panel) const {
+    panel.weights = panels_.weights(index, room);
+    panel.image = bytes(operands) + image_offset() + shape_.group(index) * layout.group_bytes;
+    panel.runs = static_cast<const int64_t*>(operands.scratch);
+    panel.run_count = runs_.count;
+    panel.run_quads = runs_.run_quads;
+    panel.position_bytes = layout.position_bytes();
+    panel.relu = w_.form.relu;
+    const int64_t first = shape_.first_output(index);
+    for (int64_t o = 0; o < kPanelOutputs; ++o) {
+      const bool exists = o < shape_.panel_outputs(index);
+      panel.offset[o] = kZeroByte * panels_.sums(index)[o];
+      panel.factor[o] = exists ? operands.scale[first + o] * step : 0;
+      panel.bias[o] = exists ? operands.bias[first + o] : 0;
+    }
+  }
+
+  void sum_line(const PixelLayout& layout, const PanelTask& panel, int64_t line, float* to) const {
+    for (int64_t tile = 0; tile < layout.tiles; ++tile) {
+      sum_tile(layout, panel, line, tile, to + layout.tile_begin(tile) * kPanelOutputs);
+    }
+  }
+
+  /// Tiles of all lines in a row; their positions are neighbours in y.
+  void sum_tiles(const PixelLayout& layout, const PanelTask& panel, int64_t begin, int64_t end, int64_t outputs,
+                 float* values, float* y) const {
+    const int64_t plane = layout.lines * layout.line_positions;
+    const auto first_position = [&](int64_t unit) {
+      return unit / layout.tiles * layout.line_positions + layout.tile_begin(unit % layout.tiles);
+    };
+    int64_t first = first_position(begin);
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t position = first_position(unit);
+      sum_tile(layout, panel, unit / layout.tiles, unit % layout.tiles, values + (position - first) * kPanelOutputs);
+      const int64_t done = first_position(unit + 1) - first;
+      if (unit + 1 < end && done + PixelLayout::kTilePositions <= kStripPositions) continue;
+      store_turned(values, done, outputs, y + first, plane);
+      first += done;
+    }
+  }
+
+  void sum_tile(const PixelLayout& layout, const PanelTask& panel, int64_t line, int64_t tile, float* to) const {
+    const int64_t begin = layout.tile_begin(tile);
+    const uint8_t* x = panel.image + layout.line_offset(line) + begin * panel.position_bytes;
+    kSums[layout.tile_begin(tile + 1) - begin - 1](panel, x, to);
+  }
+
+  using SumPositions = void (*)(const PanelTask&, const uint8_t*, float*);
+  static constexpr SumPositions kSums[PixelLayout::kTilePositions] = {
+      sum_positions<Panels, 1>, sum_positions<Panels, 2>,  sum_positions<Panels, 3>,  sum_positions<Panels, 4>,
+      sum_positions<Panels, 5>, sum_positions<Panels, 6>,  sum_positions<Panels, 7>,  sum_positions<Panels, 8>,
+      sum_positions<Panels, 9>, sum_positions<Panels, 10>, sum_positions<Panels, 11>, sum_positions<Panels, 12>};
+
+  ConvWeights w_;
+  PanelShape shape_;
+  PixelRuns runs_;
+  Panels panels_;
+};
+
+}  // namespace
+}  // namespace edgenet::avx512icl

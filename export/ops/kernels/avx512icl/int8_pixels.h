@@ -1,0 +1,202 @@
+// An image of 8-bit activations, its channels last: a kernel row of an undilated convolution is then one run of bytes,
+// whatever the stride.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/avx512icl/simd.h"
+#include "kernels/kernels.h"
+#include "kernels/x86/aligned.h"
+#include "kernels/x86/conv_axis.h"
+
+namespace edgenet::avx512icl {
+namespace {  // internal linkage: no copy of these may serve a CPU without VNNI
+
+using x86::larger;
+using x86::round_up;
+using x86::smaller;
+
+constexpr uint8_t kZeroByte = 128;   ///< stands for an activation of 0
+constexpr int64_t kPixelSlack = 64;  ///< bytes after the image that may be read
+
+/// Bytes of a kernel that lie together, and where a weight lies among them.
+struct PixelRuns {
+  /// Fewer than 4 channels lie without gaps unless `whole_quads` wants bytes of 0 after them.
+  PixelRuns(const ConvWeights& w, bool whole_quads)
+      : channels(w.group_channels),
+        pixel(channels < 4 && !whole_quads ? channels : round_up(channels, 4)),
+        kernel_width(w.kernel_width),
+        row_pixels(w.dilation_width == 1 ? kernel_width : 1),
+        count(w.kernel_height * kernel_width / row_pixels),
+        run_quads((row_pixels * pixel + 3) / 4),
+        taps(w.kernel_height * kernel_width) {}
+
+  int64_t quads() const { return count * run_quads; }
+  /// Weight k of an output as a byte of its quads.
+  int64_t byte(int64_t k) const {
+    const int64_t tap = k % taps;
+    return tap / row_pixels * run_quads * 4 + tap % row_pixels * pixel + k / taps;
+  }
+
+  int64_t channels, pixel, kernel_width, row_pixels, count, run_quads, taps;
+};
+
+/// Where the pixels of an image lie: [group][row][column][channel]. A 1x1 kernel has pixels for its positions alone, so
+/// they are one line of them, unless rows are pooled.
+struct PixelLayout {
+  PixelLayout(const ConvWeights& w, const PixelRuns& runs, const Image& image)
+      : rows(w.kernel_height, w.stride_height, w.dilation_height, w.pad_top, image.height, image.out_height),
+        columns(w.kernel_width, w.stride_width, w.dilation_width, w.pad_left, image.width, image.out_width),
+        pixel(runs.pixel),
+        line_bytes(columns.tables() * pixel),
+        group_bytes(rows.tables() * line_bytes),
+        lines(runs.taps == 1 && !w.form.max_pool ? 1 : image.out_height),
+        line_positions(image.out_height * image.out_width / lines),
+        tiles((line_positions + kTilePositions - 1) / kTilePositions) {}
+
+  static constexpr int64_t kTilePositions = 12;
+
+  /// The first position of a tile of a line; tiles are as equal as can be.
+  int64_t tile_begin(int64_t tile) const { return tile * line_positions / tiles; }
+  int64_t line_offset(int64_t line) const { return line * rows.stride * line_bytes; }
+  int64_t position_bytes() const { return columns.stride * pixel; }
+
+  void fill_runs(const ConvWeights& w, const PixelRuns& runs, int64_t* to) const {
+    for (int64_t run = 0; run < runs.count; ++run) {
+      const int64_t tap = run * runs.row_pixels;
+      *to++ = tap / w.kernel_width * w.dilation_height * line_bytes + tap % w.kernel_width * w.dilation_width * pixel;
+    }
+  }
+
+  x86::ConvAxis rows, columns;
+  int64_t pixel, line_bytes, group_bytes, lines, line_positions, tiles;
+};
+
+/// Quantises lines of one group of channels.
+class PixelWriter {
+  using Int = __m512i;
+
+ public:
+  PixelWriter(const PixelLayout& layout, const PixelRuns& runs, float factor)
+      : layout_(layout),
+        channels_(runs.channels),
+        area_(layout.rows.size * layout.columns.size),
+        factor_(_mm512_set1_ps(factor)) {
+    alignas(64) uint8_t order[64];
+    for (int64_t i = 0; i < 64; ++i) order[i] = static_cast<uint8_t>(i / channels_ * 4 + i % channels_);
+    close_gaps_ = _mm512_load_si512(order);
+  }
+
+  /// `x` is the group's first channel; `to` begins the line.
+  void write_line(const float* x, int64_t line, uint8_t* to) const {
+    const x86::ConvAxis& columns = layout_.columns;
+    if (!layout_.rows.inside(line)) return fill(to, columns.tables());
+    const int64_t first = columns.first_inside(), end = columns.end_inside();
+    fill(to, first);
+    fill(to + end * layout_.pixel, columns.tables() - end);
+    if (first == end) return;
+    const float* row = x + layout_.rows.input(line) * columns.size + columns.input(first);
+    to += first * layout_.pixel;
+    if (columns.step == 1) {
+      write_positions<1>(row, end - first, to);
+    } else if (columns.step == 2) {
+      write_positions<2>(row, end - first, to);
+    } else {
+      write_positions<0>(row, end - first, to);
+    }
+  }
+
+ private:
+  static constexpr int64_t kPositions = 16;
+
+  void fill(uint8_t* to, int64_t pixels) const {
+    std::memset(to, kZeroByte, static_cast<size_t>(pixels * layout_.pixel));
+  }
+
+  /// kStep is how far positions are apart, 0 any distance.
+  template <int kStep>
+  void write_positions(const float* x, int64_t positions, uint8_t* to) const {
+    for (int64_t position = 0; position < positions; position += kPositions) {
+      const float* from = x + position * layout_.columns.step;
+      const int64_t count = smaller(kPositions, positions - position);
+      uint8_t* pixels = to + position * layout_.pixel;
+      if (layout_.pixel < 4) {
+        write_small(quad<kStep>(from, channels_, count), count, pixels);
+        continue;
+      }
+      for (int64_t channel = 0; channel < channels_; channel += 4 * kPositions) {
+        write_square<kStep>(from + channel * area_, channels_ - channel, count, pixels + channel);
+      }
+    }
+  }
+
+  /// Up to 64 channels of up to 16 positions.
+  template <int kStep>
+  void write_square(const float* x, int64_t channels, int64_t count, uint8_t* to) const {
+    Simd::Float square[kPositions];
+    if (channels >= 4 * kPositions) {
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kPositions; ++i) {
+        square[i] = _mm512_castsi512_ps(quad<kStep>(x + 4 * i * area_, 4, count));
+      }
+    } else {
+      for (int64_t i = 0; i < kPositions; ++i) {
+        const int64_t exist = larger(0, smaller(4, channels - 4 * i));
+        square[i] = _mm512_castsi512_ps(quad<kStep>(x + 4 * i * area_, exist, count));
+      }
+    }
+    Simd::transpose(square);
+    const __mmask16 words = mask((channels + 3) / 4);
+    for (int64_t i = 0; i < count; ++i) _mm512_mask_storeu_ps(to + i * layout_.pixel, words, square[i]);
+  }
+
+  /// Pixels of 1 to 3 bytes.
+  void write_small(Int words, int64_t count, uint8_t* to) const {
+    const __mmask64 bytes = (uint64_t{1} << (count * channels_)) - 1;
+    _mm512_mask_storeu_epi8(to, bytes, _mm512_permutexvar_epi8(close_gaps_, words));
+  }
+
+  /// `exist` channels, the rest of 4 being 0, of `count` positions.
+  template <int kStep>
+  Int quad(const float* x, int64_t exist, int64_t count) const {
+    Int rounded[4] = {};
+#pragma GCC unroll 4
+    for (int64_t c = 0; c < 4; ++c) {
+      if (c >= exist) break;
+      rounded[c] = _mm512_cvtps_epi32(_mm512_mul_ps(load<kStep>(x + c * area_, count), factor_));
+    }
+    const Int bytes =
+        _mm512_packs_epi16(_mm512_packs_epi32(rounded[0], rounded[1]), _mm512_packs_epi32(rounded[2], rounded[3]));
+    const __m128i interleave = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_xor_si512(_mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(interleave)),
+                            _mm512_set1_epi8(static_cast<char>(kZeroByte)));
+  }
+
+  /// `count` values a step apart; nothing beyond the last of them is read.
+  template <int kStep>
+  __m512 load(const float* from, int64_t count) const {
+    if (kStep == 1) return _mm512_maskz_loadu_ps(mask(count), from);
+    if (kStep == 2) {
+      const int64_t floats = 2 * count - 1;
+      const __m512 low = _mm512_maskz_loadu_ps(mask(floats), from);
+      const __m512 high = _mm512_maskz_loadu_ps(mask(larger(0, floats - 16)), from + 16);
+      return _mm512_permutex2var_ps(low, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+                                    high);
+    }
+    const Int every = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                                         _mm512_set1_epi32(static_cast<int>(layout_.columns.step)));
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask(count), every, from, 4);
+  }
+
+  static __mmask16 mask(int64_t count) {
+    return count >= 16 ? static_cast<__mmask16>(0xffff) : static_cast<__mmask16>((1u << count) - 1);
+  }
+
+  const PixelLayout& layout_;
+  int64_t channels_, area_;
+  __m512 factor_;
+  Int close_gaps_;  ///< takes the bytes that exist from words of 4
+};
+
+}  // namespace
+}  // namespace edgenet::avx512icl
