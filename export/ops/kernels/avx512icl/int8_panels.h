@@ -174,9 +174,46 @@ struct PanelTask {
   alignas(64) float factor[kPanelOutputs], bias[kPanelOutputs];
 };
 
-/// to[position][output] = factor * sum + bias for neighbouring positions, the first at `x`.
-template <class Panels, int kPositions>
-__attribute__((noinline)) void sum_positions(const PanelTask& task, const uint8_t* x, float* to) {
+/// Makes values of the sums of 16 outputs.
+class PanelValues {
+ public:
+  PanelValues(const PanelTask& task, int64_t half)
+      : offset_(_mm512_load_si512(task.offset + 16 * half)),
+        factor_(_mm512_load_ps(task.factor + 16 * half)),
+        bias_(_mm512_load_ps(task.bias + 16 * half)),
+        relu_(task.relu) {}
+
+  __m512 value(__m512i sums) const {
+    const __m512 exact = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums, offset_));
+    const __m512 value = _mm512_add_ps(_mm512_mul_ps(factor_, exact), bias_);
+    return relu_ ? _mm512_max_ps(_mm512_setzero_ps(), value) : value;
+  }
+  void store(__m512i sums, float* to) const { _mm512_storeu_ps(to, value(sums)); }
+
+ private:
+  __m512i offset_;
+  __m512 factor_, bias_;
+  bool relu_;
+};
+
+/// Orders the sums of 16 outputs as their values are: flipped where the scale is negative.
+class PanelSums {
+ public:
+  PanelSums(const PanelTask& task, int64_t half) {
+    const __m512 factor = _mm512_load_ps(task.factor + 16 * half);
+    flips_ = _mm512_maskz_set1_epi32(_mm512_cmp_ps_mask(factor, _mm512_setzero_ps(), _CMP_LT_OQ), -1);
+  }
+
+  __m512i flipped(__m512i sums) const { return _mm512_xor_si512(sums, flips_); }
+  void store(__m512i sums, int32_t* to) const { _mm512_storeu_si512(to, flipped(sums)); }
+
+ private:
+  __m512i flips_;
+};
+
+/// to[position][output] for neighbouring positions, the first at `x`.
+template <class Panels, class Stored, int kPositions, class Word>
+__attribute__((noinline)) void sum_positions(const PanelTask& task, const uint8_t* x, Word* to) {
   __m512i sums[kPositions][2];
 #pragma GCC unroll 12
   for (int p = 0; p < kPositions; ++p) sums[p][0] = sums[p][1] = _mm512_setzero_si512();
@@ -199,15 +236,9 @@ __attribute__((noinline)) void sum_positions(const PanelTask& task, const uint8_
   }
 #pragma GCC unroll 2
   for (int half = 0; half < 2; ++half) {
-    const __m512i offset = _mm512_load_si512(task.offset + 16 * half);
-    const __m512 factor = _mm512_load_ps(task.factor + 16 * half), bias = _mm512_load_ps(task.bias + 16 * half);
+    const Stored stored(task, half);
 #pragma GCC unroll 12
-    for (int p = 0; p < kPositions; ++p) {
-      const __m512 exact = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums[p][half], offset));
-      __m512 value = _mm512_add_ps(_mm512_mul_ps(factor, exact), bias);
-      if (task.relu) value = _mm512_max_ps(_mm512_setzero_ps(), value);
-      _mm512_storeu_ps(to + p * kPanelOutputs + 16 * half, value);
-    }
+    for (int p = 0; p < kPositions; ++p) stored.store(sums[p][half], to + p * kPanelOutputs + 16 * half);
   }
 }
 

@@ -46,9 +46,9 @@ class PixelConv2d final : public ConvKernel {
     return image_offset() + round_up(w_.group * layout.group_bytes + kPixelSlack, 64);
   }
   int64_t room_bytes(const Image& image) const {
-    const int64_t floats =
-        w_.form.max_pool ? PooledRows::floats(w_.pool, image.out_width) : kStripPositions * kPanelOutputs;
-    return round_up(panels_.room_bytes(), 64) + floats * static_cast<int64_t>(sizeof(float));
+    const int64_t words =
+        w_.form.max_pool ? PooledRows::words(w_.pool, image.out_width) : kStripPositions * kPanelOutputs;
+    return round_up(panels_.room_bytes(), 64) + words * static_cast<int64_t>(sizeof(float));
   }
 
   void write_pixels(const PixelLayout& layout, const float* x, float factor, uint8_t* to,
@@ -75,7 +75,7 @@ class PixelConv2d final : public ConvKernel {
     parallel_for(executor, smaller(kWorkers, tasks), [&](int64_t worker) {
       uint8_t* room = bytes(operands) + rooms_offset(layout) + worker * room_bytes(image);
       auto* values = reinterpret_cast<float*>(room + round_up(panels_.room_bytes(), 64));
-      PooledRows rows(w_.pool, image.out_height, image.out_width, columns, values);
+      PooledRows rows(w_.pool, image.out_height, image.out_width, columns, reinterpret_cast<int32_t*>(values));
       PanelTask panel{};
       int64_t held = -1;
       for (int64_t task = next++; task < tasks; task = next++) {
@@ -88,8 +88,8 @@ class PixelConv2d final : public ConvKernel {
         float* y = operands.y + (n * w_.out_channels + shape_.first_output(index)) * plane;
         const int64_t begin = task % parts * part, end = smaller(begin + part, units);
         if (pooled) {
-          rows.run(begin, end, shape_.panel_outputs(index), y, plane,
-                   [&](int64_t line, float* to) { sum_line(layout, panel, line, to); });
+          rows.run(panel, begin, end, shape_.panel_outputs(index), y, plane,
+                   [&](int64_t line, int32_t* to) { sum_line(layout, panel, line, to); });
         } else {
           sum_tiles(layout, panel, begin, end, shape_.panel_outputs(index), values, y);
         }
@@ -115,9 +115,9 @@ class PixelConv2d final : public ConvKernel {
     }
   }
 
-  void sum_line(const PixelLayout& layout, const PanelTask& panel, int64_t line, float* to) const {
+  void sum_line(const PixelLayout& layout, const PanelTask& panel, int64_t line, int32_t* to) const {
     for (int64_t tile = 0; tile < layout.tiles; ++tile) {
-      sum_tile(layout, panel, line, tile, to + layout.tile_begin(tile) * kPanelOutputs);
+      sum_tile<PanelSums>(layout, panel, line, tile, to + layout.tile_begin(tile) * kPanelOutputs);
     }
   }
 
@@ -131,7 +131,8 @@ class PixelConv2d final : public ConvKernel {
     int64_t first = first_position(begin);
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t position = first_position(unit);
-      sum_tile(layout, panel, unit / layout.tiles, unit % layout.tiles, values + (position - first) * kPanelOutputs);
+      sum_tile<PanelValues>(layout, panel, unit / layout.tiles, unit % layout.tiles,
+                            values + (position - first) * kPanelOutputs);
       const int64_t done = first_position(unit + 1) - first;
       if (unit + 1 < end && done + PixelLayout::kTilePositions <= kStripPositions) continue;
       store_turned(values, done, outputs, y + first, plane);
@@ -139,17 +140,23 @@ class PixelConv2d final : public ConvKernel {
     }
   }
 
-  void sum_tile(const PixelLayout& layout, const PanelTask& panel, int64_t line, int64_t tile, float* to) const {
+  template <class Stored, class Word>
+  void sum_tile(const PixelLayout& layout, const PanelTask& panel, int64_t line, int64_t tile, Word* to) const {
     const int64_t begin = layout.tile_begin(tile);
     const uint8_t* x = panel.image + layout.line_offset(line) + begin * panel.position_bytes;
-    kSums[layout.tile_begin(tile + 1) - begin - 1](panel, x, to);
+    using Positions = std::make_integer_sequence<int, PixelLayout::kTilePositions>;
+    sum_of<Stored, Word>(layout.tile_begin(tile + 1) - begin, Positions())(panel, x, to);
   }
 
-  using SumPositions = void (*)(const PanelTask&, const uint8_t*, float*);
-  static constexpr SumPositions kSums[PixelLayout::kTilePositions] = {
-      sum_positions<Panels, 1>, sum_positions<Panels, 2>,  sum_positions<Panels, 3>,  sum_positions<Panels, 4>,
-      sum_positions<Panels, 5>, sum_positions<Panels, 6>,  sum_positions<Panels, 7>,  sum_positions<Panels, 8>,
-      sum_positions<Panels, 9>, sum_positions<Panels, 10>, sum_positions<Panels, 11>, sum_positions<Panels, 12>};
+  template <class Word>
+  using SumPositions = void (*)(const PanelTask&, const uint8_t*, Word*);
+
+  /// The function that sums so many positions.
+  template <class Stored, class Word, int... kFewer>
+  static SumPositions<Word> sum_of(int64_t positions, std::integer_sequence<int, kFewer...>) {
+    static constexpr SumPositions<Word> all[] = {sum_positions<Panels, Stored, kFewer + 1, Word>...};
+    return all[positions - 1];
+  }
 
   ConvWeights w_;
   PanelShape shape_;

@@ -1,4 +1,5 @@
-// The maxima of windows over the rows of a panel of outputs, taken as the rows come.
+// What comes after the sums of a panel of outputs: the image on its side, and the maxima of windows, taken as rows
+// come.
 #pragma once
 #include <cstdint>
 
@@ -29,73 +30,90 @@ inline void store_turned(const float* values, int64_t positions, int64_t outputs
   }
 }
 
-/// Rows of values that a worker holds: one as it is summed, those that windows still meet with the maxima of their
-/// columns taken, and one of windows.
+/// Rows of sums that a worker holds: one as it is made, those that windows still meet with the maxima of their columns
+/// taken, and one of windows. A value never falls as its sum rises, or never rises where the scale is negative, so the
+/// largest sum, of which the flipped are the least, gives the largest value.
 class PooledRows {
- public:
-  PooledRows(const PoolWindow& pool, int64_t height, int64_t width, int64_t columns, float* room)
-      : pool_(pool), height_(height), width_(width), columns_(columns), values_(room) {}
+  using Int = __m512i;
 
-  static int64_t floats(const PoolWindow& pool, int64_t width) {
-    return (width + pool.kernel_height * pool.columns(width) + round_up(pool.columns(width), 16)) * kPanelOutputs;
+ public:
+  PooledRows(const PoolWindow& pool, int64_t height, int64_t width, int64_t columns, int32_t* room)
+      : pool_(pool), height_(height), width_(width), columns_(columns), sums_(room) {}
+
+  static int64_t words(const PoolWindow& pool, int64_t width) {
+    const int64_t columns = pool.columns(width);
+    return (line(width, columns) + pool.kernel_height * columns) * kPanelOutputs;
   }
 
   /// Another panel comes.
   void restart() { next_ = 0; }
 
-  /// Windows of the rows [begin, end) to y[output][row][column]. sum(row, to) makes a row of values; those that
-  /// the rows before have met are not made again.
+  /// Windows of the rows [begin, end) to y[output][row][column]. sum(row, to) makes a row of sums; those that the rows
+  /// before have met are not made again.
   template <class Sum>
-  void run(int64_t begin, int64_t end, int64_t outputs, float* y, int64_t plane, const Sum& sum) {
+  void run(const PanelTask& panel, int64_t begin, int64_t end, int64_t outputs, float* y, int64_t plane,
+           const Sum& sum) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t top = larger(0, row * pool_.stride_height - pool_.pad_top);
       const int64_t bottom = smaller(row * pool_.stride_height - pool_.pad_top + pool_.kernel_height, height_);
       for (next_ = larger(next_, top); next_ < bottom; ++next_) {
-        sum(next_, values_);
+        sum(next_, sums_);
         take_columns(held(next_));
       }
-      take_rows(top, bottom);
+      take_rows(panel, top, bottom);
       store_turned(windows(), columns_, outputs, y + row * columns_, plane);
     }
   }
 
  private:
-  float* held(int64_t row) const { return values_ + (width_ + row % pool_.kernel_height * columns_) * kPanelOutputs; }
-  float* windows() const { return values_ + (width_ + pool_.kernel_height * columns_) * kPanelOutputs; }
-
-  /// No value is negative, so 0 is below all of them.
-  void take_columns(float* to) const {
-    for (int64_t column = 0; column < columns_; ++column, to += kPanelOutputs) {
-      const int64_t left = column * pool_.stride_width - pool_.pad_left;
-      const int64_t right = smaller(left + pool_.kernel_width, width_);
-      take(values_, larger(0, left), right, kPanelOutputs, to);
-    }
+  /// Positions of a row of sums, or of a row of windows in its place.
+  static int64_t line(int64_t width, int64_t columns) { return larger(width, round_up(columns, 16)); }
+  int32_t* held(int64_t row) const {
+    return sums_ + (line(width_, columns_) + row % pool_.kernel_height * columns_) * kPanelOutputs;
   }
+  float* windows() const { return reinterpret_cast<float*>(sums_); }
 
-  void take_rows(int64_t top, int64_t bottom) const {
-    float* to = windows();
-    std::memcpy(to, held(top), static_cast<size_t>(columns_ * kPanelOutputs) * sizeof(float));
-    for (int64_t row = top + 1; row < bottom; ++row) {
-      const float* from = held(row);
-      for (int64_t i = 0; i < columns_ * kPanelOutputs; i += 16) {
-        _mm512_storeu_ps(to + i, _mm512_max_ps(_mm512_loadu_ps(from + i), _mm512_loadu_ps(to + i)));
+  void take_columns(int32_t* to) const {
+    int64_t left = -pool_.pad_left;
+    for (int64_t column = 0; column < columns_; ++column, left += pool_.stride_width, to += kPanelOutputs) {
+      const int64_t begin = larger(0, left);
+      const int64_t count = smaller(left + pool_.kernel_width, width_) - begin;
+      const int32_t* from = sums_ + begin * kPanelOutputs;
+      for (int64_t half = 0; half < kPanelOutputs; half += 16) {
+        Int most = load(from + half);
+        if (count == 3) {
+          most = larger_of(most, larger_of(load(from + kPanelOutputs + half), load(from + 2 * kPanelOutputs + half)));
+        } else {
+          for (int64_t i = 1; i < count; ++i) most = larger_of(most, load(from + i * kPanelOutputs + half));
+        }
+        _mm512_storeu_si512(to + half, most);
       }
     }
   }
 
-  static void take(const float* from, int64_t begin, int64_t end, int64_t step, float* to) {
-    __m512 most[2] = {};
-    for (int64_t i = begin; i < end; ++i) {
-      most[0] = _mm512_max_ps(_mm512_loadu_ps(from + i * step), most[0]);
-      most[1] = _mm512_max_ps(_mm512_loadu_ps(from + i * step + 16), most[1]);
+  /// NaN and -0 become 0, as no value is above 0.
+  void take_rows(const PanelTask& panel, int64_t top, int64_t bottom) const {
+    const int32_t* first = held(top);
+    const int32_t* second = held(smaller(top + 1, bottom - 1));
+    const int32_t* third = held(smaller(top + 2, bottom - 1));
+    for (int64_t half = 0; half < 2; ++half) {
+      const PanelSums sums(panel, half);
+      const PanelValues values(panel, half);
+      for (int64_t i = 16 * half; i < columns_ * kPanelOutputs; i += kPanelOutputs) {
+        Int most = larger_of(load(first + i), larger_of(load(second + i), load(third + i)));
+        for (int64_t row = top + 3; row < bottom; ++row) most = larger_of(most, load(held(row) + i));
+        const __m512 value = values.value(sums.flipped(most));
+        _mm512_storeu_ps(windows() + i, _mm512_max_ps(value, _mm512_setzero_ps()));
+      }
     }
-    _mm512_storeu_ps(to, most[0]);
-    _mm512_storeu_ps(to + 16, most[1]);
   }
+
+  static Int load(const int32_t* from) { return _mm512_loadu_si512(from); }
+  static Int larger_of(Int a, Int b) { return _mm512_max_epi32(a, b); }
 
   const PoolWindow& pool_;
   int64_t height_, width_, columns_;
-  float* values_;
+  int32_t* sums_;
   int64_t next_ = 0;  ///< the first row that is not held
 };
 
