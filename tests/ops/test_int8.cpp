@@ -146,6 +146,34 @@ void check_random(const KernelSet& set, Random& random, Report& report) {
   }
 }
 
+/// Kernel rows of a byte more than whole words of 4, of few channels.
+void check_odd_rows(const KernelSet& set, Random& random, Report& report) {
+  for (int i = 0; i < 80; ++i) {
+    Case test;
+    ConvWeights& w = test.weights;
+    w.group = random.between(1, 2);
+    w.group_channels = random.pick({1, 3});
+    w.kernel_width = w.group_channels == 3 ? random.pick({3, 7}) : random.pick({5, 9});
+    w.kernel_height = random.between(1, 9);
+    w.out_channels = w.group * random.between(24, 70);
+    w.stride_height = random.between(1, 4);
+    w.stride_width = random.between(1, 4);
+    w.dilation_height = random.between(1, 3);
+    w.dilation_width = random.chance(0.9) ? 1 : 2;
+    w.pad_top = random.between(0, 4);
+    w.pad_left = random.between(0, 4);
+    w.pad_bottom = random.between(0, 4);
+    w.pad_right = random.between(0, 4);
+    w.form.relu = random.chance(0.5);
+    test.image.batch = random.between(1, 2);
+    test.image.height = random.between(1, 30);
+    test.image.width = random.between(1, 60);
+    if (!fill(test, random)) continue;
+    if (w.form.relu && random.chance(0.5)) w.form.max_pool = fill_pool(test, random);
+    compare(set, test, random.chance(0.3), report);
+  }
+}
+
 void check_large(const KernelSet& set, Random& random, Report& report) {
   // A stem, projections, and sums as long as the specification allows.
   const ConvWeights all[] = {{64, 3, 7, 7, 1, 2, 2, 3, 3, 3, 3, 1, 1, nullptr, {}, {}},
@@ -207,6 +235,7 @@ int main() {
   for (const KernelSet* set : runnable_kernels()) {
     Random random(7);
     check_random(*set, random, report);
+    check_odd_rows(*set, random, report);
     check_large(*set, random, report);
     check_linear(*set, random, report);
   }

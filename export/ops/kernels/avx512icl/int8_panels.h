@@ -169,6 +169,8 @@ struct PanelTask {
   const uint8_t* image;  ///< of the panel's group
   const int64_t* runs;   ///< where they begin, from a position's first byte on
   int64_t run_count, run_quads, position_bytes;
+  const uint8_t* tails;
+  int64_t tail_quads, tail_step;  ///< bytes from one of a position's tail quads to the next
   bool relu;
   alignas(64) int32_t offset[kPanelOutputs];
   alignas(64) float factor[kPanelOutputs], bias[kPanelOutputs];
@@ -211,9 +213,22 @@ class PanelSums {
   __m512i flips_;
 };
 
-/// to[position][output] for neighbouring positions, the first at `x`.
+/// A quad of positions that are a step apart.
+template <int kPositions>
+inline void add_products(__m512i (&sums)[kPositions][2], const __m512i (&weight)[2], const uint8_t* x, int64_t step) {
+#pragma GCC unroll 12
+  for (int p = 0; p < kPositions; ++p) {
+    int32_t word;
+    std::memcpy(&word, x + p * step, sizeof word);
+    const __m512i activations = _mm512_set1_epi32(word);
+    sums[p][0] = _mm512_dpbusd_epi32(sums[p][0], activations, weight[0]);
+    sums[p][1] = _mm512_dpbusd_epi32(sums[p][1], activations, weight[1]);
+  }
+}
+
+/// to[position][output] for neighbouring positions, the first at `x` and its tail quads at `tails`.
 template <class Panels, class Stored, int kPositions, class Word>
-__attribute__((noinline)) void sum_positions(const PanelTask& task, const uint8_t* x, Word* to) {
+__attribute__((noinline)) void sum_positions(const PanelTask& task, const uint8_t* x, const uint8_t* tails, Word* to) {
   __m512i sums[kPositions][2];
 #pragma GCC unroll 12
   for (int p = 0; p < kPositions; ++p) sums[p][0] = sums[p][1] = _mm512_setzero_si512();
@@ -224,15 +239,13 @@ __attribute__((noinline)) void sum_positions(const PanelTask& task, const uint8_
     for (int64_t quad = 0; quad < task.run_quads; ++quad, from += 4, weights += Panels::kQuadBytes) {
       __m512i weight[2];
       Panels::load(weights, weight);
-#pragma GCC unroll 12
-      for (int p = 0; p < kPositions; ++p) {
-        int32_t word;
-        std::memcpy(&word, from + p * step, sizeof word);
-        const __m512i activations = _mm512_set1_epi32(word);
-        sums[p][0] = _mm512_dpbusd_epi32(sums[p][0], activations, weight[0]);
-        sums[p][1] = _mm512_dpbusd_epi32(sums[p][1], activations, weight[1]);
-      }
+      add_products(sums, weight, from, step);
     }
+  }
+  for (int64_t quad = 0; quad < task.tail_quads; ++quad, tails += task.tail_step, weights += Panels::kQuadBytes) {
+    __m512i weight[2];
+    Panels::load(weights, weight);
+    add_products(sums, weight, tails, 4);
   }
 #pragma GCC unroll 2
   for (int half = 0; half < 2; ++half) {

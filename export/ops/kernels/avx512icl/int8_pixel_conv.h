@@ -29,7 +29,7 @@ class PixelConv2d final : public ConvKernel {
       const float* x = operands.x + n * size;
       auto* maxima = reinterpret_cast<float*>(bytes(operands) + maxima_offset());
       const float most = x86::largest_magnitude<Isa>(x, size, maxima, executor);
-      write_pixels(layout, x, 127 / most, bytes(operands) + image_offset(), executor);
+      write_pixels(layout, x, 127 / most, operands, executor);
       convolve(image, layout, operands, n, most / 127, executor);
     }
   }
@@ -38,12 +38,15 @@ class PixelConv2d final : public ConvKernel {
   static constexpr int64_t kWorkers = 8;
   static constexpr int64_t kStripPositions = 64;  ///< positions whose values are turned together
 
-  // Scratch: runs, largest values, the image, and a room for each worker: weights, then values.
+  // Scratch: runs, largest values, the image, tail quads, and a room for each worker: weights, then values.
   static uint8_t* bytes(const ConvOperands& operands) { return static_cast<uint8_t*>(operands.scratch); }
   int64_t maxima_offset() const { return round_up(runs_.count * static_cast<int64_t>(sizeof(int64_t)), 64); }
   int64_t image_offset() const { return maxima_offset() + x86::kScaleChunks * static_cast<int64_t>(sizeof(float)); }
-  int64_t rooms_offset(const PixelLayout& layout) const {
+  int64_t tails_offset(const PixelLayout& layout) const {
     return image_offset() + round_up(w_.group * layout.group_bytes + kPixelSlack, 64);
+  }
+  int64_t rooms_offset(const PixelLayout& layout) const {
+    return tails_offset(layout) + round_up(w_.group * layout.group_tail_bytes(), 64);
   }
   int64_t room_bytes(const Image& image) const {
     const int64_t words =
@@ -51,13 +54,19 @@ class PixelConv2d final : public ConvKernel {
     return round_up(panels_.room_bytes(), 64) + words * static_cast<int64_t>(sizeof(float));
   }
 
-  void write_pixels(const PixelLayout& layout, const float* x, float factor, uint8_t* to,
+  void write_pixels(const PixelLayout& layout, const float* x, float factor, const ConvOperands& operands,
                     const Executor& executor) const {
     const PixelWriter writer(layout, runs_, factor);
     const int64_t lines = layout.rows.tables();
     const int64_t area = layout.rows.size * layout.columns.size;
+    uint8_t* pixels = bytes(operands) + image_offset();
     parallel_for(executor, w_.group * lines, [&](int64_t i) {
-      writer.write_line(x + i / lines * w_.group_channels * area, i % lines, to + i * layout.line_bytes);
+      writer.write_line(x + i / lines * w_.group_channels * area, i % lines, pixels + i * layout.line_bytes);
+    });
+    if (runs_.tail_quads == 0) return;
+    uint8_t* tails = bytes(operands) + tails_offset(layout);
+    parallel_for(executor, w_.group * lines, [&](int64_t i) {
+      writer.write_tails(pixels + i / lines * layout.group_bytes, i % lines, tails + i * layout.tail_line_bytes);
     });
   }
 
@@ -105,6 +114,9 @@ class PixelConv2d final : public ConvKernel {
     panel.run_count = runs_.count;
     panel.run_quads = runs_.run_quads;
     panel.position_bytes = layout.position_bytes();
+    panel.tails = bytes(operands) + tails_offset(layout) + shape_.group(index) * layout.group_tail_bytes();
+    panel.tail_quads = runs_.tail_quads;
+    panel.tail_step = 4 * w_.dilation_height * layout.tail_line_bytes;
     panel.relu = w_.form.relu;
     const int64_t first = shape_.first_output(index);
     for (int64_t o = 0; o < kPanelOutputs; ++o) {
@@ -144,12 +156,13 @@ class PixelConv2d final : public ConvKernel {
   void sum_tile(const PixelLayout& layout, const PanelTask& panel, int64_t line, int64_t tile, Word* to) const {
     const int64_t begin = layout.tile_begin(tile);
     const uint8_t* x = panel.image + layout.line_offset(line) + begin * panel.position_bytes;
+    const uint8_t* tails = panel.tails + layout.tail_offset(line) + begin * 4;
     using Positions = std::make_integer_sequence<int, PixelLayout::kTilePositions>;
-    sum_of<Stored, Word>(layout.tile_begin(tile + 1) - begin, Positions())(panel, x, to);
+    sum_of<Stored, Word>(layout.tile_begin(tile + 1) - begin, Positions())(panel, x, tails, to);
   }
 
   template <class Word>
-  using SumPositions = void (*)(const PanelTask&, const uint8_t*, Word*);
+  using SumPositions = void (*)(const PanelTask&, const uint8_t*, const uint8_t*, Word*);
 
   /// The function that sums so many positions.
   template <class Stored, class Word, int... kFewer>

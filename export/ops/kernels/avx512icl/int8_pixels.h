@@ -16,10 +16,11 @@ using x86::larger;
 using x86::round_up;
 using x86::smaller;
 
-constexpr uint8_t kZeroByte = 128;   ///< stands for an activation of 0
-constexpr int64_t kPixelSlack = 64;  ///< bytes after the image that may be read
+constexpr uint8_t kZeroByte = 128;    ///< stands for an activation of 0
+constexpr int64_t kPixelSlack = 192;  ///< bytes after the image that may be read
 
-/// Bytes of a kernel that lie together, and where a weight lies among them.
+/// Bytes of a kernel that lie together, and where a weight lies among them. Rows with a byte more than quads leave that
+/// byte to quads of 4 rows each, as 7 rows of 7 pixels of 3 bytes do: 37 quads then, not 42.
 struct PixelRuns {
   /// Fewer than 4 channels lie without gaps unless `whole_quads` wants bytes of 0 after them.
   PixelRuns(const ConvWeights& w, bool whole_quads)
@@ -28,17 +29,18 @@ struct PixelRuns {
         kernel_width(w.kernel_width),
         row_pixels(w.dilation_width == 1 ? kernel_width : 1),
         count(w.kernel_height * kernel_width / row_pixels),
-        run_quads((row_pixels * pixel + 3) / 4),
-        taps(w.kernel_height * kernel_width) {}
+        taps(w.kernel_height * kernel_width),
+        tail_quads(row_pixels > 1 && count > 1 && row_pixels * pixel % 4 == 1 ? (count + 3) / 4 : 0),
+        run_quads((row_pixels * pixel + (tail_quads != 0 ? 0 : 3)) / 4) {}
 
-  int64_t quads() const { return count * run_quads; }
+  int64_t quads() const { return count * run_quads + tail_quads; }
   /// Weight k of an output as a byte of its quads.
   int64_t byte(int64_t k) const {
-    const int64_t tap = k % taps;
-    return tap / row_pixels * run_quads * 4 + tap % row_pixels * pixel + k / taps;
+    const int64_t run = k % taps / row_pixels, within = k % taps % row_pixels * pixel + k / taps;
+    return within < run_quads * 4 ? run * run_quads * 4 + within : count * run_quads * 4 + run;
   }
 
-  int64_t channels, pixel, kernel_width, row_pixels, count, run_quads, taps;
+  int64_t channels, pixel, kernel_width, row_pixels, count, taps, tail_quads, run_quads;
 };
 
 /// Where the pixels of an image lie: [group][row][column][channel]. A 1x1 kernel has pixels for its positions alone, so
@@ -50,6 +52,7 @@ struct PixelLayout {
         pixel(runs.pixel),
         line_bytes(columns.tables() * pixel),
         group_bytes(rows.tables() * line_bytes),
+        tail_line_bytes(runs.tail_quads != 0 ? image.out_width * 4 : 0),
         lines(runs.taps == 1 && !w.form.max_pool ? 1 : image.out_height),
         line_positions(image.out_height * image.out_width / lines),
         tiles((line_positions + kTilePositions - 1) / kTilePositions) {}
@@ -59,6 +62,8 @@ struct PixelLayout {
   /// The first position of a tile of a line; tiles are as equal as can be.
   int64_t tile_begin(int64_t tile) const { return tile * line_positions / tiles; }
   int64_t line_offset(int64_t line) const { return line * rows.stride * line_bytes; }
+  int64_t tail_offset(int64_t line) const { return line * rows.stride * tail_line_bytes; }
+  int64_t group_tail_bytes() const { return rows.tables() * tail_line_bytes; }
   int64_t position_bytes() const { return columns.stride * pixel; }
 
   void fill_runs(const ConvWeights& w, const PixelRuns& runs, int64_t* to) const {
@@ -69,7 +74,9 @@ struct PixelLayout {
   }
 
   x86::ConvAxis rows, columns;
-  int64_t pixel, line_bytes, group_bytes, lines, line_positions, tiles;
+  int64_t pixel, line_bytes, group_bytes;
+  int64_t tail_line_bytes;  ///< of the last bytes of 4 kernel rows for every position, where they have quads
+  int64_t lines, line_positions, tiles;
 };
 
 /// Quantises lines of one group of channels.
@@ -103,6 +110,27 @@ class PixelWriter {
       write_positions<2>(row, end - first, to);
     } else {
       write_positions<0>(row, end - first, to);
+    }
+  }
+
+  /// The tail quads of the positions whose kernel's first row is this line, from the lines; those that no position
+  /// needs are left out.
+  void write_tails(const uint8_t* lines, int64_t line, uint8_t* to) const {
+    const x86::ConvAxis &rows = layout_.rows, &columns = layout_.columns;
+    if (4 * rows.dilation % rows.stride == 0 && line % rows.stride != 0) return;
+    const uint8_t* from[4];
+    for (int64_t i = 0; i < 4; ++i) {
+      const int64_t row = smaller(line + i * rows.dilation, rows.tables() - 1);
+      from[i] = lines + row * layout_.line_bytes + columns.kernel * layout_.pixel - 1;
+    }
+    const int64_t step = layout_.position_bytes();
+    for (int64_t first = 0; first < columns.outputs; first += kPositions) {
+      const int64_t count = smaller(kPositions, columns.outputs - first);
+      if (step <= 8) {
+        write_tail_quads(from, first * step, step, mask(count), to + first * 4);
+        continue;
+      }
+      for (int64_t i = 0; i < 4 * count; ++i) to[first * 4 + i] = from[i % 4][(first + i / 4) * step];
     }
   }
 
@@ -163,8 +191,35 @@ class PixelWriter {
 #pragma GCC unroll 4
     for (int64_t c = 0; c < 4; ++c) {
       if (c >= exist) break;
-      rounded[c] = _mm512_cvtps_epi32(_mm512_mul_ps(load<kStep>(x + c * area_, count), factor_));
+      rounded[c] = round(load<kStep>(x + c * area_, count));
     }
+    return interleaved(rounded);
+  }
+
+  /// 16 quads of bytes that are `step`, at most 8, apart in 4 lines.
+  static void write_tail_quads(const uint8_t* const (&from)[4], int64_t offset, int64_t step, __mmask16 exist,
+                               uint8_t* to) {
+    alignas(64) uint8_t order[64] = {};
+    for (int64_t i = 0; i < kPositions; ++i) order[i] = static_cast<uint8_t>(i * step);
+    const Int bytes = _mm512_load_si512(order);
+    __m128i row[4];
+    for (int64_t i = 0; i < 4; ++i) {
+      const uint8_t* at = from[i] + offset;
+      row[i] =
+          _mm512_castsi512_si128(_mm512_permutex2var_epi8(_mm512_loadu_si512(at), bytes, _mm512_loadu_si512(at + 64)));
+    }
+    const __m128i low[2] = {_mm_unpacklo_epi8(row[0], row[1]), _mm_unpacklo_epi8(row[2], row[3])};
+    const __m128i high[2] = {_mm_unpackhi_epi8(row[0], row[1]), _mm_unpackhi_epi8(row[2], row[3])};
+    Int quads = _mm512_castsi128_si512(_mm_unpacklo_epi16(low[0], low[1]));
+    quads = _mm512_inserti32x4(quads, _mm_unpackhi_epi16(low[0], low[1]), 1);
+    quads = _mm512_inserti32x4(quads, _mm_unpacklo_epi16(high[0], high[1]), 2);
+    quads = _mm512_inserti32x4(quads, _mm_unpackhi_epi16(high[0], high[1]), 3);
+    _mm512_mask_storeu_epi32(to, exist, quads);
+  }
+
+  Int round(__m512 x) const { return _mm512_cvtps_epi32(_mm512_mul_ps(x, factor_)); }
+
+  static Int interleaved(const Int (&rounded)[4]) {
     const Int bytes =
         _mm512_packs_epi16(_mm512_packs_epi32(rounded[0], rounded[1]), _mm512_packs_epi32(rounded[2], rounded[3]));
     const __m128i interleave = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -183,9 +238,9 @@ class PixelWriter {
       return _mm512_permutex2var_ps(low, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
                                     high);
     }
-    const Int every = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+    const Int apart = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
                                          _mm512_set1_epi32(static_cast<int>(layout_.columns.step)));
-    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask(count), every, from, 4);
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask(count), apart, from, 4);
   }
 
   static __mmask16 mask(int64_t count) {
