@@ -93,6 +93,8 @@ struct Int8Simd256 : Products {
     int64_t k = 0;
     for (; k + 32 <= count; k += 32) {
       const Int x = load(q + k);
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; ++i) __builtin_prefetch(weights[0] + 4 * (count + k) + 64 * i);  // the next 4 rows
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) s[i] = Products::add_products(s[i], x, load(weights[i] + k));
     }

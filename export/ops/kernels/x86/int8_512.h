@@ -86,7 +86,10 @@ struct Int8Vnni512 {
     for (; k + 64 <= count; k += 64) {
       const Int x = load(q + k);
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) s[i] = _mm512_dpbusd_epi32(s[i], x, load(weights[i] + k));
+      for (int i = 0; i < 4; ++i) {
+        __builtin_prefetch(weights[0] + 4 * (count + k) + 64 * i);  // the next 4 rows, which lie behind these
+        s[i] = _mm512_dpbusd_epi32(s[i], x, load(weights[i] + k));
+      }
     }
     if (k < count) {
       const __mmask64 rest = (uint64_t{1} << (count - k)) - 1;
