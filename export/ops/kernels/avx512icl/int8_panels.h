@@ -92,10 +92,15 @@ class BytePanels {
     const __mmask64 inside = bytes >= 64 ? ~uint64_t{0} : (uint64_t{1} << bytes) - 1;
     const uint8_t* from = file_ + (shape_.first_output(panel) + output) * row_ + quad * 4;
     Simd::Float square[16];
+    if (exist >= 16 && bytes >= 64) {
 #pragma GCC unroll 16
-    for (int64_t o = 0; o < 16; ++o) {
-      const __mmask64 there = o < exist ? inside : 0;
-      square[o] = _mm512_castsi512_ps(_mm512_maskz_loadu_epi8(there, o < exist ? from + o * row_ : from));
+      for (int64_t o = 0; o < 16; ++o) square[o] = _mm512_loadu_ps(from + o * row_);
+    } else {
+#pragma GCC unroll 16
+      for (int64_t o = 0; o < 16; ++o) {
+        const __mmask64 there = o < exist ? inside : 0;
+        square[o] = _mm512_castsi512_ps(_mm512_maskz_loadu_epi8(there, o < exist ? from + o * row_ : file_));
+      }
     }
     Simd::transpose(square);
     uint8_t* to = room + quad * kQuadBytes + output * 4;
