@@ -94,7 +94,10 @@ class BytePanels {
     Simd::Float square[16];
     if (exist >= 16 && bytes >= 64) {
 #pragma GCC unroll 16
-      for (int64_t o = 0; o < 16; ++o) square[o] = _mm512_loadu_ps(from + o * row_);
+      for (int64_t o = 0; o < 16; ++o) {
+        __builtin_prefetch(from + (kPanelOutputs + o) * row_, 0, 2);  // of the next panel
+        square[o] = _mm512_loadu_ps(from + o * row_);
+      }
     } else {
 #pragma GCC unroll 16
       for (int64_t o = 0; o < 16; ++o) {
