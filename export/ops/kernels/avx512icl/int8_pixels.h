@@ -92,6 +92,8 @@ class PixelWriter {
     alignas(64) uint8_t order[64];
     for (int64_t i = 0; i < 64; ++i) order[i] = static_cast<uint8_t>(i / channels_ * 4 + i % channels_);
     close_gaps_ = _mm512_load_si512(order);
+    for (int64_t i = 0; i < 64; ++i) order[i] = static_cast<uint8_t>(i * layout.position_bytes());
+    of_positions_ = _mm512_load_si512(order);
   }
 
   /// `x` is the group's first channel; `to` begins the line.
@@ -127,7 +129,7 @@ class PixelWriter {
     for (int64_t first = 0; first < columns.outputs; first += kPositions) {
       const int64_t count = smaller(kPositions, columns.outputs - first);
       if (step <= 8) {
-        write_tail_quads(from, first * step, step, mask(count), to + first * 4);
+        write_tail_quads(from, first * step, mask(count), to + first * 4);
         continue;
       }
       for (int64_t i = 0; i < 4 * count; ++i) to[first * 4 + i] = from[i % 4][(first + i / 4) * step];
@@ -196,17 +198,13 @@ class PixelWriter {
     return interleaved(rounded);
   }
 
-  /// 16 quads of bytes that are `step`, at most 8, apart in 4 lines.
-  static void write_tail_quads(const uint8_t* const (&from)[4], int64_t offset, int64_t step, __mmask16 exist,
-                               uint8_t* to) {
-    alignas(64) uint8_t order[64] = {};
-    for (int64_t i = 0; i < kPositions; ++i) order[i] = static_cast<uint8_t>(i * step);
-    const Int bytes = _mm512_load_si512(order);
+  /// 16 quads of bytes of 4 lines, for positions that are at most 8 bytes apart.
+  void write_tail_quads(const uint8_t* const (&from)[4], int64_t offset, __mmask16 exist, uint8_t* to) const {
     __m128i row[4];
     for (int64_t i = 0; i < 4; ++i) {
       const uint8_t* at = from[i] + offset;
-      row[i] =
-          _mm512_castsi512_si128(_mm512_permutex2var_epi8(_mm512_loadu_si512(at), bytes, _mm512_loadu_si512(at + 64)));
+      row[i] = _mm512_castsi512_si128(
+          _mm512_permutex2var_epi8(_mm512_loadu_si512(at), of_positions_, _mm512_loadu_si512(at + 64)));
     }
     const __m128i low[2] = {_mm_unpacklo_epi8(row[0], row[1]), _mm_unpacklo_epi8(row[2], row[3])};
     const __m128i high[2] = {_mm_unpackhi_epi8(row[0], row[1]), _mm_unpackhi_epi8(row[2], row[3])};
@@ -250,7 +248,8 @@ class PixelWriter {
   const PixelLayout& layout_;
   int64_t channels_, area_;
   __m512 factor_;
-  Int close_gaps_;  ///< takes the bytes that exist from words of 4
+  Int close_gaps_;    ///< takes the bytes that exist from words of 4
+  Int of_positions_;  ///< takes a byte of every position from a line
 };
 
 }  // namespace

@@ -79,16 +79,24 @@ class PooledRows {
       const int64_t begin = larger(0, left);
       const int64_t count = smaller(left + pool_.kernel_width, width_) - begin;
       const int32_t* from = sums_ + begin * kPanelOutputs;
-      for (int64_t half = 0; half < kPanelOutputs; half += 16) {
-        Int most = load(from + half);
-        if (count == 3) {
-          most = larger_of(most, larger_of(load(from + kPanelOutputs + half), load(from + 2 * kPanelOutputs + half)));
-        } else {
-          for (int64_t i = 1; i < count; ++i) most = larger_of(most, load(from + i * kPanelOutputs + half));
-        }
-        _mm512_storeu_si512(to + half, most);
+      if (count == 3) {
+        take<3>(from, count, to);
+      } else {
+        take<0>(from, count, to);
       }
     }
+  }
+
+  /// The largest of `count` positions, kCount if that is not 0.
+  template <int kCount>
+  static void take(const int32_t* from, int64_t count, int32_t* to) {
+    Int most[2] = {load(from), load(from + 16)};
+    for (int64_t i = 1; i < (kCount != 0 ? kCount : count); ++i) {
+      most[0] = larger_of(most[0], load(from + i * kPanelOutputs));
+      most[1] = larger_of(most[1], load(from + i * kPanelOutputs + 16));
+    }
+    _mm512_storeu_si512(to, most[0]);
+    _mm512_storeu_si512(to + 16, most[1]);
   }
 
   /// NaN and -0 become 0, as no value is above 0.
