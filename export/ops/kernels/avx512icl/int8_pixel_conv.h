@@ -142,13 +142,17 @@ class PixelConv2d final : public ConvKernel {
     };
     int64_t first = first_position(begin);
     for (int64_t unit = begin; unit < end; ++unit) {
-      const int64_t position = first_position(unit);
+      const int64_t position = first_position(unit), after = first_position(unit + 1);
       sum_tile<PanelValues>(layout, panel, unit / layout.tiles, unit % layout.tiles,
                             values + (position - first) * kPanelOutputs);
-      const int64_t done = first_position(unit + 1) - first;
-      if (unit + 1 < end && done + PixelLayout::kTilePositions <= kStripPositions) continue;
-      store_turned(values, done, outputs, y + first, plane);
-      first += done;
+      const bool last = unit + 1 == end;
+      if (!last && after - first + PixelLayout::kTilePositions <= kStripPositions) continue;
+      // Whole lines of the cache: what is left of one waits.
+      const int64_t ready = last ? after - first : after / 16 * 16 - first;
+      store_turned(values, ready, outputs, y + first, plane);
+      first += ready;
+      std::memcpy(values, values + ready * kPanelOutputs,
+                  static_cast<size_t>((after - first) * kPanelOutputs) * sizeof(float));
     }
   }
 
