@@ -195,6 +195,17 @@ void check_large(const KernelSet& set, Random& random, Report& report) {
   }
 }
 
+/// Outputs larger than caches, in whole lines of 64 bytes and not.
+void check_beyond_caches(const KernelSet& set, Random& random, Report& report) {
+  for (const int64_t width : {184, 183}) {
+    Case test;
+    test.weights = {64, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, nullptr, {}, {}};
+    test.image = {1, 0, 184, width, 0, 0};
+    fill(test, random);
+    compare(set, test, true, report);
+  }
+}
+
 std::vector<float> run(const LinearKernel& kernel, int64_t rows, LinearOperands operands, int64_t outputs, bool threads,
                        bool* intact) {
   GuardedMemory y(static_cast<size_t>(rows * outputs) * sizeof(float));
@@ -237,6 +248,7 @@ int main() {
     check_random(*set, random, report);
     check_odd_rows(*set, random, report);
     check_large(*set, random, report);
+    check_beyond_caches(*set, random, report);
     check_linear(*set, random, report);
   }
   return report.finish();

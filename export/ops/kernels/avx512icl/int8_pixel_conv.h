@@ -36,7 +36,8 @@ class PixelConv2d final : public ConvKernel {
 
  private:
   static constexpr int64_t kWorkers = 8;
-  static constexpr int64_t kStripPositions = 64;  ///< positions whose values are turned together
+  static constexpr int64_t kStreamValues = int64_t{1} << 21;  ///< 8 MiB, more than most caches of the second level
+  static constexpr int64_t kStripPositions = 64;              ///< positions whose values are turned together
 
   // Scratch: runs, largest values, the image, tail quads, and a room for each worker: weights, then values.
   static uint8_t* bytes(const ConvOperands& operands) { return static_cast<uint8_t*>(operands.scratch); }
@@ -140,6 +141,7 @@ class PixelConv2d final : public ConvKernel {
     const auto first_position = [&](int64_t unit) {
       return unit / layout.tiles * layout.line_positions + layout.tile_begin(unit % layout.tiles);
     };
+    const bool stream = beyond_caches(y, plane);
     int64_t first = first_position(begin);
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t position = first_position(unit), after = first_position(unit + 1);
@@ -149,11 +151,18 @@ class PixelConv2d final : public ConvKernel {
       if (!last && after - first + PixelLayout::kTilePositions <= kStripPositions) continue;
       // Whole lines of the cache: what is left of one waits.
       const int64_t ready = last ? after - first : after / 16 * 16 - first;
-      store_turned(values, ready, outputs, y + first, plane);
+      store_turned(values, ready, outputs, y + first, plane, stream && first % 16 == 0);
       first += ready;
       std::memcpy(values, values + ready * kPanelOutputs,
                   static_cast<size_t>((after - first) * kPanelOutputs) * sizeof(float));
     }
+    if (stream) _mm_sfence();
+  }
+
+  /// Whether to write y without reading it first, as what is larger than caches would be.
+  bool beyond_caches(const float* y, int64_t plane) const {
+    const bool whole_lines = reinterpret_cast<uintptr_t>(y) % 64 == 0 && plane % 16 == 0;
+    return whole_lines && w_.out_channels * plane >= kStreamValues;
   }
 
   template <class Stored, class Word>

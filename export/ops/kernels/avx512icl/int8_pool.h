@@ -8,8 +8,10 @@
 namespace edgenet::avx512icl {
 namespace {  // internal linkage: no copy of these may serve a CPU without VNNI
 
-/// y[output][position] = values[position][output]. Positions are read by 16, of which those that exist are stored.
-inline void store_turned(const float* values, int64_t positions, int64_t outputs, float* y, int64_t plane) {
+/// y[output][position] = values[position][output]. Positions are read by 16, of which those that exist are stored, past
+/// the caches if `stream`: then every 16 values of y are a line.
+inline void store_turned(const float* values, int64_t positions, int64_t outputs, float* y, int64_t plane,
+                         bool stream) {
   for (int64_t first = 0; first < positions; first += 16) {
     const int64_t count = smaller(16, positions - first);
     const auto lanes = static_cast<__mmask16>((1u << count) - 1);
@@ -20,11 +22,14 @@ inline void store_turned(const float* values, int64_t positions, int64_t outputs
       for (int64_t i = 0; i < 16; ++i) square[i] = _mm512_loadu_ps(from + i * kPanelOutputs);
       Simd::transpose(square);
       float* to = y + output * plane + first;
-      if (outputs - output >= 16) {
+      if (outputs - output < 16) {
+        for (int64_t o = 0; o < outputs - output; ++o) _mm512_mask_storeu_ps(to + o * plane, lanes, square[o]);
+      } else if (stream && count == 16) {
+#pragma GCC unroll 16
+        for (int64_t o = 0; o < 16; ++o) _mm512_stream_ps(to + o * plane, square[o]);
+      } else {
 #pragma GCC unroll 16
         for (int64_t o = 0; o < 16; ++o) _mm512_mask_storeu_ps(to + o * plane, lanes, square[o]);
-      } else {
-        for (int64_t o = 0; o < outputs - output; ++o) _mm512_mask_storeu_ps(to + o * plane, lanes, square[o]);
       }
     }
   }
@@ -61,7 +66,7 @@ class PooledRows {
         take_columns(held(next_));
       }
       take_rows(panel, top, bottom);
-      store_turned(windows(), columns_, outputs, y + row * columns_, plane);
+      store_turned(windows(), columns_, outputs, y + row * columns_, plane, false);
     }
   }
 
