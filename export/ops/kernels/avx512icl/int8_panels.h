@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include "kernels/avx512icl/int8_pixels.h"
 
@@ -191,19 +192,17 @@ class PanelValues {
       : offset_(_mm512_load_si512(task.offset + 16 * half)),
         factor_(_mm512_load_ps(task.factor + 16 * half)),
         bias_(_mm512_load_ps(task.bias + 16 * half)),
-        relu_(task.relu) {}
+        floor_(_mm512_set1_ps(task.relu ? 0 : -std::numeric_limits<float>::infinity())) {}
 
   __m512 value(__m512i sums) const {
     const __m512 exact = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums, offset_));
-    const __m512 value = _mm512_add_ps(_mm512_mul_ps(factor_, exact), bias_);
-    return relu_ ? _mm512_max_ps(_mm512_setzero_ps(), value) : value;
+    return _mm512_max_ps(floor_, _mm512_add_ps(_mm512_mul_ps(factor_, exact), bias_));
   }
   void store(__m512i sums, float* to) const { _mm512_storeu_ps(to, value(sums)); }
 
  private:
   __m512i offset_;
-  __m512 factor_, bias_;
-  bool relu_;
+  __m512 factor_, bias_, floor_;
 };
 
 /// Orders the sums of 16 outputs as their values are: flipped where the scale is negative.
