@@ -347,6 +347,7 @@ class Int8Conv2d final : public ConvKernel {
   }
 
   static constexpr int kVectors = Isa::kVectors;
+  static constexpr int64_t kTileOutputs = Isa::kTileOutputs;
 
   static void sum_block(const Block& block, int64_t begin, int64_t end) {
     for (int64_t position = begin; position < end;) {
@@ -366,19 +367,24 @@ class Int8Conv2d final : public ConvKernel {
 
   template <int vectors>
   static void sum_lanes(const Block& block, int64_t position, int64_t end) {
-    if (block.row != 0) return sum_tile<vectors, true>(block, position, end);
-    sum_tile<vectors, false>(block, position, end);
+    for (int64_t first = 0; first < block.outputs; first += kTileOutputs) {
+      if (block.row != 0) {
+        sum_tile<vectors, true>(block, first, position, end);
+      } else {
+        sum_tile<vectors, false>(block, first, position, end);
+      }
+    }
   }
 
   template <int vectors, bool in_place>
-  __attribute__((noinline)) static void sum_tile(const Block& block, int64_t position, int64_t end) {
+  __attribute__((noinline)) static void sum_tile(const Block& block, int64_t first, int64_t position, int64_t end) {
     const int64_t next_output = in_place ? block.row : 4;
     const int64_t next_quad = in_place ? 4 : kInt8Quads;
-    typename Isa::Int sums[kInt8Outputs][vectors];
-    typename Isa::Int totals[kInt8Outputs][vectors];
+    typename Isa::Int sums[kTileOutputs][vectors];
+    typename Isa::Int totals[kTileOutputs][vectors];
     clear(sums);
     if (Isa::kFlush != 0) clear(totals);
-    const int8_t* weights = block.weights;
+    const int8_t* weights = block.weights + first * next_output;
     int64_t left = Isa::kFlush;
     for (int64_t quad = 0; quad < block.quads; ++quad) {
       const uint8_t* plane = block.planes + quad * block.quad_bytes + position * 4;
@@ -388,7 +394,7 @@ class Int8Conv2d final : public ConvKernel {
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) x[v] = Isa::load(from + v * Isa::kLanes * 4);
 #pragma GCC unroll 8
-        for (int o = 0; o < kInt8Outputs; ++o) {
+        for (int o = 0; o < kTileOutputs; ++o) {
           const auto weight = Isa::broadcast(weights + o * next_output);
 #pragma GCC unroll 4
           for (int v = 0; v < vectors; ++v) sums[o][v] = Isa::add_products(sums[o][v], x[v], weight);
@@ -401,30 +407,31 @@ class Int8Conv2d final : public ConvKernel {
       }
     }
     if (Isa::kFlush != 0) flush(sums, totals);
-    for (int64_t o = 0; o < block.outputs; ++o) {
+    for (int64_t o = 0; o < smaller(kTileOutputs, block.outputs - first); ++o) {
       for (int v = 0; v < vectors; ++v) {
         const int64_t at = position + v * Isa::kLanes;
         if (at >= end) break;
-        Isa::store(Isa::kFlush != 0 ? totals[o][v] : sums[o][v], Isa::kZeroPoint != 0 ? 128 * block.sums[o] : 0,
-                   block.factor[o], block.bias[o], block.relu, block.y + o * block.positions + at, end - at);
+        Isa::store(Isa::kFlush != 0 ? totals[o][v] : sums[o][v], Isa::kZeroPoint != 0 ? 128 * block.sums[first + o] : 0,
+                   block.factor[first + o], block.bias[first + o], block.relu,
+                   block.y + (first + o) * block.positions + at, end - at);
       }
     }
   }
 
   template <int vectors>
-  static void clear(typename Isa::Int (&sums)[kInt8Outputs][vectors]) {
+  static void clear(typename Isa::Int (&sums)[kTileOutputs][vectors]) {
 #pragma GCC unroll 8
-    for (int o = 0; o < kInt8Outputs; ++o) {
+    for (int o = 0; o < kTileOutputs; ++o) {
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) sums[o][v] = Isa::zero();
     }
   }
 
   template <int vectors>
-  static void flush(typename Isa::Int (&sums)[kInt8Outputs][vectors],
-                    typename Isa::Int (&totals)[kInt8Outputs][vectors]) {
+  static void flush(typename Isa::Int (&sums)[kTileOutputs][vectors],
+                    typename Isa::Int (&totals)[kTileOutputs][vectors]) {
 #pragma GCC unroll 8
-    for (int o = 0; o < kInt8Outputs; ++o) {
+    for (int o = 0; o < kTileOutputs; ++o) {
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) totals[o][v] = Isa::widen_and_add(totals[o][v], sums[o][v]);
     }

@@ -12,7 +12,6 @@ struct Int8Simd256 : Products {
   using Int = __m256i;
   using Products::kZeroPoint;
   static constexpr int64_t kLanes = 8;
-  static constexpr int kVectors = 1;  ///< 8 sums, an activation, a weight and what is between fill 16 registers
 
   static Int zero() { return _mm256_setzero_si256(); }
   static Int load(const void* from) { return _mm256_loadu_si256(static_cast<const Int*>(from)); }
@@ -122,6 +121,8 @@ struct Int8Simd256 : Products {
 
 /// Signed bytes: |x| times w with the sign of x. A pair of products is at most 2 * 127 * 127, which 16 bits hold.
 struct SignedProducts {
+  static constexpr int64_t kTileOutputs = 8;
+  static constexpr int kVectors = 1;  ///< 8 sums, an activation, a weight and what is between fill 16 registers
   static constexpr int64_t kFlush = 0;
   static constexpr uint32_t kZeroPoint = 0;
   static __m256i add_products(__m256i sum, __m256i x, __m256i weight) {
@@ -133,6 +134,8 @@ struct SignedProducts {
 
 /// Weights of +1 and -1: a pair of products is at most 510, of which 16 bits hold 64.
 struct BinaryProducts {
+  static constexpr int64_t kTileOutputs = 4;
+  static constexpr int kVectors = 2;
   static constexpr int64_t kFlush = 64;
   static constexpr uint32_t kZeroPoint = 0x80808080;
   static __m256i add_products(__m256i sum, __m256i x, __m256i weight) {
@@ -145,6 +148,8 @@ struct BinaryProducts {
 
 #if defined(__AVXVNNI__)
 struct VnniProducts {
+  static constexpr int64_t kTileOutputs = 4;
+  static constexpr int kVectors = 3;  ///< 4 x 3 sums, 3 activations and a weight fill 16 registers
   static constexpr int64_t kFlush = 0;
   static constexpr uint32_t kZeroPoint = 0x80808080;
   static __m256i add_products(__m256i sum, __m256i x, __m256i weight) {

@@ -10,6 +10,7 @@ namespace {  // internal linkage: this header is compiled for several instructio
 struct Int8Vnni512 {
   using Int = __m512i;
   static constexpr int64_t kLanes = 16;
+  static constexpr int64_t kTileOutputs = 8;
   static constexpr int kVectors = 3;  ///< 8 x 3 sums, 3 activations and a weight fill 28 of 32 registers
   static constexpr int64_t kFlush = 0;
   static constexpr uint32_t kZeroPoint = 0x80808080;
