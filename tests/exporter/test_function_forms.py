@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgenet.exporter.functions import XNOR_CONVOLUTIONS, ConvolutionForm
+from edgenet.exporter.functions.convolution import xnor_conv2d
 from tests import reference
 from tests.exporter.operators import binary, model, random_case, run
 from tests.exporter.test_functions import FEW, SEEDS, convolutions, make_convolution
@@ -49,11 +50,15 @@ def make_form(form, case):
 
 @pytest.mark.parametrize("level", LEVELS)
 @FEW
-@given(case=convolutions(most_channels=9, most_outputs=9), name=st.sampled_from(XNOR_CONVOLUTIONS))
-def test_every_form_is_exact_to_the_bit(level, case, name):
+@given(
+    case=convolutions(most_channels=9, most_outputs=9), name=st.sampled_from(XNOR_CONVOLUTIONS), in_pairs=st.booleans()
+)
+def test_every_form_is_exact_to_the_bit(level, case, name, in_pairs):
     form = ConvolutionForm.of(name)
     inputs, attributes, expected = make_form(form, case)
-    (found,) = run(model(name, inputs, {"y": 4}, attributes), inputs, level)
+    made = model(name, inputs, {"y": 4}, attributes)
+    made.functions[0].CopyFrom(xnor_conv2d(form, in_pairs))
+    (found,) = run(made, inputs, level)
     np.testing.assert_array_equal(found, expected, strict=True)
     if not form.to_signs:
         np.testing.assert_array_equal(np.signbit(found)[found == 0], np.signbit(expected)[expected == 0])

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
+from edgenet.exporter.functions.convolution import xnor_conv2d
+from edgenet.exporter.functions.forms import ConvolutionForm
+from edgenet.exporter.functions.large import FEWEST_PAIRED_WEIGHTS
 from edgenet.exporter.functions.pairs import MOST_INPUTS
 from tests import reference
 from tests.exporter.operators import LEVELS, binary, model, random_case, run
 from tests.reference import pack
 
+PAIRED = xnor_conv2d(ConvolutionForm.of("XnorConv2d"), in_pairs=True)
 GEOMETRY = {"strides": [1, 1], "pads": [0, 0, 0, 0], "dilations": [1, 1]}
 
 
@@ -17,7 +21,9 @@ def convolve(x, weight, bias, group=1, level="all"):
     vectors = {"scale": np.ones(outputs, np.float32), "bias": bias}
     inputs = {"x": x, "threshold": np.zeros(channels, np.float32), "weight": pack(weight), **vectors}
     attributes = {"weight_shape": list(weight.shape), **GEOMETRY, "group": group}
-    return run(model("XnorConv2d", inputs, {"y": 4}, attributes), inputs, level)[0]
+    made = model("XnorConv2d", inputs, {"y": 4}, attributes)
+    made.functions[0].CopyFrom(PAIRED)
+    return run(made, inputs, level)[0]
 
 
 @pytest.mark.parametrize("channels", [1, 1024, MOST_INPUTS - 1, MOST_INPUTS, MOST_INPUTS + 1, 6000])
@@ -45,3 +51,14 @@ def test_a_dot_of_zero_has_no_sign(level, outputs, group):
     np.testing.assert_array_equal(found, expected)
     assert (found == 0).sum() > 50
     assert not np.signbit(found[found == 0]).any()
+
+
+@pytest.mark.parametrize(("weights", "in_pairs"), [(FEWEST_PAIRED_WEIGHTS, True), (FEWEST_PAIRED_WEIGHTS - 256, False)])
+def test_weights_go_in_pairs_where_they_are_many(weights, in_pairs):
+    outputs = weights // 256
+    zeros = np.zeros(outputs, np.float32)
+    weight = np.ones((outputs, 256, 1, 1))
+    inputs = {"x": np.zeros((1, 256, 1, 1), np.float32), "threshold": np.zeros(256, np.float32), "weight": pack(weight)}
+    attributes = {"weight_shape": [outputs, 256, 1, 1], **GEOMETRY, "group": 1}
+    made = model("XnorConv2d", {**inputs, "scale": zeros, "bias": zeros}, {"y": 4}, attributes)
+    assert (made.functions[0] == PAIRED) == in_pairs

@@ -24,25 +24,35 @@ ATTRIBUTES = ["weight_shape", "strides", "pads", "dilations", "group"]
 POOL_ATTRIBUTES = ("kernel_shape", "strides", "pads")
 
 
-def xnor_conv2d(form: ConvolutionForm) -> FunctionProto:
+def xnor_conv2d(form: ConvolutionForm, in_pairs: bool = False) -> FunctionProto:
     steps = [
         *([_add("affine", "residual", "shortened")] if form.add else []),
         *(_prelu("shortened" if form.add else "affine") if form.prelu else []),
     ]
     result = "activated" if form.prelu else "shortened" if form.add else "affine"
     nodes = [
-        *unpack_bits(),
-        *pair_weights(),
+        *([*unpack_bits(), *pair_weights()] if in_pairs else unpack_rows()),
         constant("channel_axes", [1, 2]),
         *(unpack_signs() if form.from_signs else _signs_of_floats()),
-        *half_signs("positive"),
-        _convolve("half_signs", "sum"),
-        *part_pairs(),
+        *(_convolve_pairs() if in_pairs else _convolve_signs()),
         *_scale_and_bias("dot", "scale", "affine"),
         *steps,
         *(pack_signs(result) if form.to_signs else [helper.make_node("Identity", [result], ["y"])]),
     ]
     return make_function(form.operator, form.inputs, ["y"], nodes, ATTRIBUTES)
+
+
+def _convolve_pairs() -> list[NodeProto]:
+    return [*half_signs("positive"), _convolve("half_signs", "sum"), *part_pairs()]
+
+
+def _convolve_signs() -> list[NodeProto]:
+    return [
+        helper.make_node("Where", ["positive", "plus", "minus"], ["signs_as_floats"]),
+        _convolve("signs_as_floats", "sum"),
+        # ORT's ConvMulFusion would fold the scale into the weights, and sums that are exactly 0 would no longer be.
+        helper.make_node("Round", ["sum"], ["dot"]),
+    ]
 
 
 def bwn_conv2d() -> FunctionProto:

@@ -1,12 +1,18 @@
-"""The bodies that large XNOR layers get instead, with three weights in two bytes (triples.py), and which layers do."""
+"""The bodies that large XNOR layers get instead, and which layers do.
+
+Linear and recurrent ones have three weights in two bytes (triples.py), convolutions two in a float (pairs.py).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 
 import numpy as np
 from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
+from edgenet.exporter.functions.convolution import xnor_conv2d
+from edgenet.exporter.functions.forms import ConvolutionForm
 from edgenet.exporter.functions.gates import xnor_gru, xnor_lstm
 from edgenet.exporter.functions.linear import xnor_linear
 from edgenet.exporter.functions.recurrence import xnor_recurrence
@@ -28,13 +34,21 @@ _LARGE = {
 }
 
 
+FEWEST_PAIRED_WEIGHTS = 2**14
+"""A convolution of fewer is no faster in pairs, and the file is 2 kB larger."""
+
+
 def large_body(operator: str, nodes: Sequence[NodeProto], graph: GraphProto) -> FunctionProto | None:
-    """Return the body in triples where all nodes of an operator can have it and the largest gains by it."""
-    large = _LARGE.get(operator)
-    if large is None:
+    """Return the body in triples or pairs where all nodes of an operator can have it and the largest gains by it."""
+    form, large = ConvolutionForm.of(operator), _LARGE.get(operator)
+    if form is None and large is None:
         return None
     shapes = [helper.get_node_attr_value(node, "weight_shape") for node in nodes]
-    gains = max(outputs * inputs for outputs, inputs in shapes) >= large.fewest_weights
+    if form is not None:
+        # A layer that cannot have pairs is single in this body as well.
+        return xnor_conv2d(form, in_pairs=True) if max(map(prod, shapes)) >= FEWEST_PAIRED_WEIGHTS else None
+    assert large is not None
+    gains = max(map(prod, shapes)) >= large.fewest_weights
     if not gains or not all(_holds(outputs, inputs) for outputs, inputs in shapes):
         return None
     body = large.body()

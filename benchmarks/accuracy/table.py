@@ -1,0 +1,34 @@
+"""Results as a Markdown table: mean over seeds, and their range."""
+
+from collections.abc import Sequence
+from statistics import mean
+from typing import Any
+
+Row = dict[str, Any]
+_HEAD = "| network | data | scheme | ends | metric | value | loss | file, kB | smaller | seeds | epochs | trained on |"
+_RULE = "| --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return a line a network, data set and scheme; a loss is full minus this, in points, seed by seed."""
+    lines = [_HEAD, _RULE]
+    for key in dict.fromkeys((row["model"], row["data"], row["scheme"]) for row in rows):
+        own = [row for row in rows if (row["model"], row["data"], row["scheme"]) == key]
+        cells = [
+            *key, own[0]["ends"], own[0]["metric"],
+            _spread([100 * row["value"] for row in own], " %"),
+            "" if key[2] == "full" else _spread([100 * row["loss_vs_full"] for row in own]),
+            f"{mean(row['file_bytes'] for row in own) / 1e3:.1f}",
+            "" if key[2] == "full" else f"{mean(row['size_ratio'] for row in own):.1f}x",
+            ", ".join(str(row["seed"]) for row in own),
+            ", ".join(dict.fromkeys(str(row["epochs"]) for row in own)),
+            ", ".join(dict.fromkeys(row["environment"]["trained_on"] for row in own)),
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _spread(values: Sequence[float], unit: str = "") -> str:
+    """The mean, and the range where there are several."""
+    text = f"{mean(values):.2f}{unit}"
+    return text if len(values) == 1 else f"{text} ({min(values):.2f} to {max(values):.2f})"
