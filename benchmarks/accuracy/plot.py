@@ -28,7 +28,12 @@ def plot(rows: Sequence[Row]) -> bytes:
             values.scatter(
                 [scheme] * len(own), [100 * row["value"] for row in own], color=_COLOURS[scheme], alpha=0.8, zorder=2
             )
-        curves.set(xlabel="epoch", ylabel="training loss", yscale="log", title=f"{rows[0]['model']}, {rows[0]['data']}")
+        curves.set(
+            xlabel="epoch",
+            ylabel="training loss (binary: with the teacher's)",
+            yscale="log",
+            title=f"{rows[0]['model']}, {rows[0]['data']}",
+        )
         if curves.lines:
             curves.legend(frameon=False)
         values.set(ylabel=f"{rows[0]['metric']} of the exported file, %", title="a point a seed")
