@@ -64,7 +64,7 @@ $(VENV)/.train: $(VENV)/.torch pyproject.toml $(NATIVE_SOURCES)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.train
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[train,data,dev]'
 	@touch $@
 
 clean:
