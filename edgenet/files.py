@@ -1,8 +1,13 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and the folder for those that can be made again."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Return edgenet's folder for files that can be made or fetched again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgenet"
 
 
 def write_whole(path: str | Path, content: str | bytes | Callable[[Path], None]) -> None:

@@ -1,19 +1,14 @@
 """ResNet-18 at 224x224 with untrained weights: what bench measures where nothing has been trained yet."""
 
-import os
 from pathlib import Path
 
 from edgenet import __version__
 from edgenet.cli.base import need_training, note
+from edgenet.files import cache_folder
 
 _SCHEMES = ("full", "bwn", "xnor")
 _CLASSES = 1000
 _LEAD = 10.0
-
-
-def cache_folder() -> Path:
-    """Return edgenet's folder for files that can be made again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgenet"
 
 
 def export_untrained(folder: Path | None = None) -> Path:

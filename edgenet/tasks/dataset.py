@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenet.errors import EdgenetError
-
-IMAGES = "image-classification"
-SEQUENCES = "sequence-classification"
+from edgenet.tasks.catalog import IMAGES, SEQUENCES, list_data
 
 
 @dataclass(frozen=True)
@@ -51,27 +49,45 @@ class DataSet:
         return self.train.raw.shape[1:]
 
 
-def load(data: str | Path, input_shape: tuple[int, ...] | None = None, task: str = IMAGES) -> DataSet:
+def load(
+    data: str | Path, input_shape: tuple[int, ...] | None = None, task: str = IMAGES,
+    data_dir: str | Path | None = None,
+) -> DataSet:  # fmt: skip
     """Load a built-in data set by name, or a folder of images.
 
     data
-        "digits", or a folder with `train/` and `test/` or with one folder a class.
+        "digits", "mnist", "fashion-mnist" or "cifar10"; or a folder with `train/` and `test/`, or with one folder a
+        class.
     input_shape
         Of one sample: (channels, height, width), or (steps, features) for sequences; None takes the set's own.
     task
         "image-classification" or "sequence-classification".
+    data_dir
+        Where the files of a set lie, or are put when they must be downloaded; by default the environment variable
+        EDGENET_DATA, then edgenet's cache.
 
-    Raises EdgenetError for a name that is not known, a folder that doesn't serve, or a shape that the set can't give.
+    Sequences of unequal lengths and texts come from `load_sequences`. Raises EdgenetError for a name that is not
+    known, a folder that doesn't serve, a shape that the set can't give, or files that can't be had.
     """
+    from edgenet.tasks.cifar import load_cifar10
     from edgenet.tasks.digits import load_digits
     from edgenet.tasks.folders import load_folder
+    from edgenet.tasks.idx import ARCHIVES, load_idx
 
     if task not in (IMAGES, SEQUENCES):
         raise EdgenetError(f"unknown task {task!r}: use {IMAGES!r} or {SEQUENCES!r}")
-    if str(data) == "digits":
+    name = str(data)
+    if name == "digits":
         return load_digits(input_shape, task)
+    if name in ARCHIVES:
+        return load_idx(ARCHIVES[name], input_shape, task, data_dir)
+    if name == "cifar10":
+        return load_cifar10(input_shape, task, data_dir)
     if not Path(data).is_dir():
-        raise EdgenetError(f"no data set named {str(data)!r} and no folder there: use 'digits' or a folder of images")
+        known = [entry.name for entry in list_data() if task in entry.tasks]
+        raise EdgenetError(
+            f"no data set named {name!r} and no folder there: use one of {', '.join(known)}, or a folder of images"
+        )
     if task == SEQUENCES:
         raise EdgenetError(f"folder {data} holds images, but the network takes sequences: use 'digits'")
     return load_folder(Path(data), input_shape or (3, 64, 64))

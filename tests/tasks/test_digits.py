@@ -47,7 +47,12 @@ def test_inputs_are_normalised_as_the_preprocessing_says(shape, task):
         ("digits", (2, 32, 32), "image-classification", "1 or 3 channels and at least 28x28"),
         ("digits", (1, 20, 20), "image-classification", "at least 28x28"),
         ("digits", (14, 56), "sequence-classification", r"shape \(28, 28\)"),
-        ("mnist", None, "image-classification", "no data set named 'mnist' and no folder there"),
+        (
+            "svhn",
+            None,
+            "image-classification",
+            "no data set named 'svhn' and no folder there: use one of digits, mnist",
+        ),
         ("digits", None, "translation", "unknown task 'translation'"),
     ],
 )
