@@ -36,6 +36,10 @@ class _Schemes(click.ParamType):
 @click.argument("model")
 @click.option("--data", help="A name of edgenet data, or a folder of images by class; default by network.")
 @click.option(
+    "--data-dir", envvar="EDGENET_DATA", show_envvar=True, type=click.Path(path_type=Path),
+    help="Where downloads of data sets lie, or are put; default edgenet's cache.",
+)  # fmt: skip
+@click.option(
     "--schemes", default=",".join(SCHEMES), show_default=True, type=_Schemes(), metavar="LIST", help="What to make."
 )
 @click.option(
@@ -63,6 +67,7 @@ class _Schemes(click.ParamType):
 def binarize(
     model: str,
     data: str | None,
+    data_dir: Path | None,
     schemes: tuple[str, ...],
     ends: str,
     activations: str,
@@ -90,11 +95,11 @@ def binarize(
     folder = out or Path("runs") / model.replace(":", ".")
     if force:
         # Nothing that is there is removed for a run that cannot begin.
-        _check(model, data, weights, recipe)
+        _check(model, data, data_dir, weights, recipe)
     _make_room(folder, resume, force)
     options: dict[str, Any] = {
-        "data": data, "ends": ends, "activations": activations, "epochs": epochs, "weights": weights,
-        "recipe": recipe, "seed": seed, "distill": not no_distillation,
+        "data": data, "data_dir": data_dir, "ends": ends, "activations": activations, "epochs": epochs,
+        "weights": weights, "recipe": recipe, "seed": seed, "distill": not no_distillation,
     }  # fmt: skip
     verified: dict[str, Any] = {}
     try:
@@ -109,7 +114,7 @@ def binarize(
         raise EdgenetError(f"Interrupted; {folder} keeps what is done ({done}). Go on with: {again}") from None
 
 
-def _check(model: str, data: str | None, weights: Path | None, recipe: str) -> None:
+def _check(model: str, data: str | None, data_dir: Path | None, weights: Path | None, recipe: str) -> None:
     """Refuse what training would refuse once it has begun.
 
     Raises:
@@ -124,7 +129,7 @@ def _check(model: str, data: str | None, weights: Path | None, recipe: str) -> N
     get_recipe(recipe, network.name, "full")
     if weights is not None:
         read_state_dict(weights)
-    load(data if data is not None else network.default_data, network.input_shape(), network.task)
+    load(data if data is not None else network.default_data, network.input_shape(), network.task, data_dir)
 
 
 def _make_room(folder: Path, resume: bool, force: bool) -> None:

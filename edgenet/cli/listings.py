@@ -1,4 +1,4 @@
-"""`edgenet models`, `data` and `devices`: what there is to choose from."""
+"""`edgenet models` and `devices`: what there is to choose from."""
 
 from collections.abc import Iterable
 
@@ -21,17 +21,6 @@ def models() -> None:
 
     _print_names((entry.name, entry.description) for entry in list_models())
     click.echo("\nYour own: package.module:factory, a function that returns a torch module.")
-
-
-@click.command(cls=Command, short_help="Data sets, and your own.")
-def data() -> None:
-    """List the built-in data sets, and say what a folder of your own looks like."""
-    _print_names(
-        [
-            ("digits", "5,000 MNIST digits, 4,000 to train on and 1,000 held out; images, or sequences of 28 rows"),
-            ("DIR", "your images: DIR/train/CLASS/*.png and DIR/test/CLASS/*.png, or DIR/CLASS/*.png, then split"),
-        ]
-    )
 
 
 @click.command(cls=Command, short_help="Where bench can measure.")

@@ -9,10 +9,11 @@ from edgenet import __version__
 from edgenet.cli.bench import bench
 from edgenet.cli.binarize import binarize
 from edgenet.cli.compare import compare
+from edgenet.cli.data import data
 from edgenet.cli.doctor import doctor
 from edgenet.cli.export import export
 from edgenet.cli.inspect import inspect
-from edgenet.cli.listings import data, devices, models
+from edgenet.cli.listings import devices, models
 
 
 class _InOrder(click.Group):

@@ -80,6 +80,7 @@ def train(
     epochs: int | None = None, seed: int = 0, out: str | Path | None = None, resume: bool = False, ends: str = "int8",
     activations: str = "fp32", weights: str | Path | None = None, recipe: Recipes = "default", distill: bool = True,
     options: Mapping[str, Any] | None = None, on_event: OnEvent = print_event, progress_bar: bool | None = None,
+    data_dir: str | Path | None = None,
 ) -> list[TrainedNetwork]:  # fmt: skip
     """Train a network in the given schemes and write each into the run folder.
 
@@ -90,7 +91,7 @@ def train(
         Of "full", "bwn" and "xnor". The full network is trained even where it is not asked for, as long as it is the
         teacher: the binary ones start from its weights and learn from its answers (distillation).
     data
-        "digits" or a folder of images (see `edgenet.tasks.load`); None takes the network's default.
+        A built-in set or a folder of images (see `edgenet.tasks.load`); None takes the network's default.
     epochs
         Overrides the recipe's. 0 trains nothing: thresholds and statistics are set from a batch of training data.
     seed
@@ -118,6 +119,8 @@ def train(
         Called with every `Event`; by default they are printed on standard error.
     progress_bar
         True, False, or None for one where standard error is a terminal.
+    data_dir
+        Where the files of a downloaded set lie, or are put (see `edgenet.tasks.load`).
 
     Returns the networks asked for, in the order full, bwn, xnor. Raises EdgenetError for whatever of the arguments, the
     data or the files doesn't serve; KeyboardInterrupt leaves what is done, and the state to resume from.
@@ -127,7 +130,7 @@ def train(
     check_precision(ends, activations)
     network = find_network(model, options)
     wanted = _check_schemes(schemes)
-    dataset = load(data if data is not None else network.default_data, network.input_shape(), network.task)
+    dataset = load(data if data is not None else network.default_data, network.input_shape(), network.task, data_dir)
     run = _Run(
         network=network,
         data=dataset,
