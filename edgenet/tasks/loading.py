@@ -25,7 +25,8 @@ from edgenet.tasks.parallel_text import find_languages, load_parallel_text, load
 from edgenet.tasks.pronunciations import load_cmudict
 from edgenet.tasks.recordings import load_recordings
 from edgenet.tasks.sequences import SequenceDataSet
-from edgenet.tasks.tables import SUFFIXES, read_lines, read_rows
+from edgenet.tasks.tables import SUFFIXES as TABLE_SUFFIXES
+from edgenet.tasks.tables import list_tables, read_lines, read_rows
 from edgenet.tasks.vowels import load_japanese_vowels
 
 _BUILT_IN: dict[str, Callable[..., SequenceDataSet]] = {
@@ -65,6 +66,8 @@ def load_sequences(data: str | Path, task: str | None = None, **options: Any) ->
         return _call(_BUILT_IN[name], name, **options)
     if not path.exists():
         known = ", ".join(_BUILT_IN)
+        if any(entry.name == name for entry in list_data()):
+            raise EdgenetError(f"samples of {name} are of one size: edgenet.tasks.load reads them")
         raise EdgenetError(
             f"no data set named {name!r} and no file there: use one of {known}, or your own; edgenet data lists all"
         )
@@ -115,10 +118,10 @@ def guess_task(data: str | Path) -> str:
     if path.is_dir():
         if _has_recordings(path):
             return SEQUENCES
-        languages = [suffix for suffix in find_languages(path) if f".{suffix}" not in SUFFIXES]
+        languages = [suffix for suffix in find_languages(path) if f".{suffix}" not in TABLE_SUFFIXES]
         if languages:
             return TRANSDUCTION if len(languages) > 1 else LANGUAGE
-        tables = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES]
+        tables = list_tables(path)
         return _guess_table(tables[0]) if tables else IMAGES
     return _guess_table(path) if path.is_file() else SEQUENCES
 

@@ -117,6 +117,20 @@ class SequenceDataSet:
     further: dict[str, SequenceSplit] = field(default_factory=dict)
     files: dict[str, list[str]] = field(default_factory=dict)
 
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of one sample in a batch, None where lengths differ: (None,), (None, F), (C, H, None) or (C, H, W)."""
+        raw = self.train.raw
+        if not isinstance(raw, Ragged):
+            return raw.shape[1:]
+        inner = raw.values.shape[1:]
+        return (*inner, None) if len(inner) == 2 else (None, *inner)
+
+    @property
+    def output_size(self) -> int:
+        """Numbers a network gives for a sample or a step: classes, or ids of the target vocabulary."""
+        return len(self.target_vocabulary) if self.target_vocabulary is not None else len(self.classes)
+
     def save_vocabularies(self, folder: Path) -> None:
         """Write `source-vocabulary.json` and `target-vocabulary.json` into a run folder, those that there are."""
         for name, vocabulary in (("source", self.source_vocabulary), ("target", self.target_vocabulary)):

@@ -80,6 +80,16 @@ def pick_columns(path: Path, columns: Columns) -> list[tuple[str, str]]:
     return [(row[one], row[other]) for row in body]
 
 
+def list_tables(folder: Path) -> list[Path]:
+    """The .tsv and .csv files of a folder, and .txt files named as a split: another is more likely a note."""
+    return [
+        file
+        for file in sorted(folder.iterdir())
+        if file.name[0] != "."
+        and (file.suffix.lower() in (".tsv", ".csv") or (file.suffix.lower() == ".txt" and file.stem.lower() in SPLITS))
+    ]
+
+
 def find_tables(path: Path) -> dict[str, Path]:
     """The table itself, as "all", or `train` and `test` (and `validation`) of a folder.
 
@@ -87,7 +97,7 @@ def find_tables(path: Path) -> dict[str, Path]:
     """
     if path.is_file():
         return {"all": path}
-    tables = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES and file.name[0] != "."]
+    tables = list_tables(path)
     named = {SPLITS.get(file.stem.lower(), file.stem): file for file in tables}
     if "train" in named and "test" in named:
         return {name: named[name] for name in ("train", "validation", "test") if name in named}

@@ -66,6 +66,7 @@ def test_files_are_taken_for_what_they_look_like(tmp_path):
         (tmp_path / "images" / name).mkdir(parents=True)
         for number in range(2):
             Image.new("RGB", (8, 8), name).save(tmp_path / "images" / name / f"{number}.png")
+    (tmp_path / "images" / "notes.txt").write_text("where they come from")
     assert lines(tmp_path / "images")[0][-1] == "image-classification"
     captions = [(f"{name}/{number}.png", f"all {name}") for name in ("red", "green") for number in range(2)]
     assert lines(write_table(tmp_path / "images" / "captions.tsv", captions))[0][-1] == "image-captioning"

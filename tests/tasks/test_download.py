@@ -1,5 +1,6 @@
 """Data sets fetched over HTTP from a server on this machine."""
 
+import sys
 from dataclasses import replace
 from hashlib import md5
 
@@ -107,6 +108,14 @@ def test_a_place_that_cannot_be_written_is_named(home, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with serve(home) as (address, _), pytest.raises(EdgenetError, match=r"mnist cannot be put into .*file/edgenet"):
         load_idx(mnist_at(address, home))
+
+
+def test_without_pooch_one_sentence_says_how_to_get_it_or_do_without(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(
+        EdgenetError, match=r"pip install 'edgenet\[data\]', or put train-images-idx3-ubyte\.gz, .* into"
+    ):
+        load_idx(ARCHIVES["mnist"])
 
 
 def test_cifar10_is_fetched_as_its_binary_archive(tmp_path):

@@ -129,12 +129,30 @@ def test_the_blank_is_no_digit(strings):
 
 
 @pytest.mark.parametrize(
+    ("name", "shape", "outputs"),
+    [
+        ("japanese-vowels", (None, 12), 9),
+        ("digit-words", (1, 28, 28), 4 + len(set("zeroonetwothreefourfivesixseveneightnine"))),
+    ],
+)
+def test_a_network_is_told_its_shapes(name, shape, outputs):
+    data = load_sequences(name)
+    assert (data.input_shape, data.output_size) == (shape, outputs)
+
+
+def test_a_network_is_told_that_strings_and_words_have_no_fixed_length(strings, dictionary):
+    assert (strings.input_shape, strings.output_size) == ((1, 32, None), 11)
+    assert (dictionary.input_shape, dictionary.output_size) == ((None,), 43)
+
+
+@pytest.mark.parametrize(
     ("name", "options", "message"),
     [
         ("digit-strings", {"train": 0}, "use 1 or more of each"),
         ("digit-words", {"input_shape": (3, 28, 28)}, r"digit-words are images of shape \(1, 28, 28\)"),
         ("cmudict", {"task": "language-modelling"}, "cmudict is for sequence-to-sequence"),
         ("cmudict", {"share": 0.5}, r"cmudict cannot be loaded with options \['share'\]"),
+        ("cifar10", {}, r"samples of cifar10 are of one size: edgenet\.tasks\.load reads them"),
         ("ptb", {}, "no data set named 'ptb' and no file there"),
         ("cmudict", {"task": "poetry"}, "unknown task 'poetry'"),
     ],
