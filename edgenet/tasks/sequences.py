@@ -58,15 +58,22 @@ class SequenceSplit:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def take(self, indices: Indices) -> "SequenceSplit":
+        """Those samples alone, such as a part of the training split to validate on."""
+        raw = self.raw.take(indices) if isinstance(self.raw, Ragged) else self.raw[indices]
+        targets = self.targets.take(indices) if isinstance(self.targets, Ragged) else self.targets[indices]
+        chosen = np.arange(len(self))[indices] if self.references else ()
+        return SequenceSplit(raw, targets, tuple(self.references[index] for index in chosen), self.mean, self.std)
+
     def batch(self, indices: Indices = slice(None)) -> Batch:
         """All samples, or those of `indices`, padded to the longest of them.
 
         Images become `(raw / 255 - mean) / std`, features `(raw - mean) / std`; padding is 0 after that.
         """
         if isinstance(self.raw, Ragged):
-            chosen = self.raw.take(indices)
-            lengths = chosen.lengths
-            inputs = Ragged(self._normalise(chosen.values), lengths).padded()
+            samples = self.raw.take(indices)
+            lengths = samples.lengths
+            inputs = Ragged(self._normalise(samples.values), lengths).padded()
             if inputs.ndim == 4:  # columns [N, W, C, H] -> [N, C, H, W]
                 inputs = np.ascontiguousarray(inputs.transpose(0, 2, 3, 1))
         else:

@@ -15,9 +15,10 @@ def hold_out(
 ) -> NDArray[np.bool_]:
     """Mark a share of each class, at least one sample, to be held out: [N] bool.
 
-    Within a class the samples with the smallest SHA-256 of seed and key are held out, whatever their order. Samples of
-    equal key and class stay on one side, so that no message is both learnt and tested. Raises EdgenetError for a class
-    with fewer than two different samples.
+    Within a class the samples with the smallest SHA-256 of seed and key are held out, whatever their order, as far as
+    they fit the share: samples of equal key and class stay on one side, so that no message is both learnt and tested.
+
+    Raises EdgenetError for a class with fewer than two different samples.
     """
     by_class: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, (key, label) in enumerate(zip(keys, labels or [""] * len(keys), strict=True)):

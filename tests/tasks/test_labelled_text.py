@@ -1,5 +1,8 @@
 """Tables of labels and texts."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -86,6 +89,17 @@ def test_a_message_may_hold_any_character_but_tab_and_line_feed(tmp_path):
 def test_equal_messages_are_never_both_learnt_and_tested(tmp_path):
     data = load_sequences(write(tmp_path / "a.tsv", ROWS * 3), minimum_count=1)
     assert not set(texts(data, data.train)) & set(texts(data, data.test))
+
+
+def test_texts_need_nothing_but_numpy(tmp_path):
+    table = write(tmp_path / "sms.tsv", ROWS)
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'mlxtend', 'PIL', 'pooch', 'sacrebleu', 'scipy', 'onnx'): sys.modules[name] = None\n"
+        "from edgenet.tasks import load_sequences\n"
+        "sys.exit(len(load_sequences(sys.argv[1]).train) != 20)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(table)], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

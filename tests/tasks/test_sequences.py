@@ -46,6 +46,14 @@ def test_a_batch_of_tokens_is_padded_to_its_own_longest():
     assert batch.target_lengths.tolist() == [1, 1]
 
 
+def test_a_part_of_a_split_is_a_split():
+    split = SequenceSplit(TOKENS, TOKENS, (("a",), ("b", "c"), ("d",)))
+    part = split.take(np.array([2, 1]))
+    assert len(part) == 2
+    assert part.references == (("d",), ("b", "c"))
+    assert part.batch().inputs.tolist() == split.batch(np.array([2, 1])).inputs.tolist()
+
+
 def test_features_are_normalised_before_they_are_padded():
     features = Ragged.of([np.array([[1.0, 10.0]], np.float32), np.array([[3.0, 10.0], [5.0, 30.0]], np.float32)])
     mean, std = np.array([3, 10], np.float32), np.array([2, 10], np.float32)
