@@ -114,6 +114,7 @@ class OwnData:
 _OWN = (
     OwnData("DIR", (IMAGES,), "images: DIR/train/CLASS/*.png and DIR/test/CLASS/*.png, or DIR/CLASS/*.png, then split"),
     OwnData("FILE.tsv", (SEQUENCES,), "text with labels: label<TAB>text (or .csv), or DIR/train.tsv and DIR/test.tsv"),
+    OwnData("DIR", (SEQUENCES,), "time series: DIR/NAME_TRAIN.ts and DIR/NAME_TEST.ts (timeseriesclassification.com)"),
     OwnData("DIR", (SEQUENCES, LABELLING), "recordings: DIR/LABEL_SPEAKER_INDEX.wav, or DIR/CLASS/*.wav"),
     OwnData("DIR", (TRANSDUCTION,), "line by line: DIR/train.en, DIR/train.de, also val.* and test*.*"),
     OwnData("FILE.txt", (LANGUAGE,), "text, a sample a line; or DIR/train.en, also val.en and test*.en"),

@@ -27,7 +27,7 @@ from edgenet.tasks.recordings import load_recordings
 from edgenet.tasks.sequences import SequenceDataSet
 from edgenet.tasks.tables import SUFFIXES as TABLE_SUFFIXES
 from edgenet.tasks.tables import list_tables, read_lines, read_rows
-from edgenet.tasks.vowels import load_japanese_vowels
+from edgenet.tasks.time_series import has_time_series, load_japanese_vowels, load_time_series
 
 _BUILT_IN: dict[str, Callable[..., SequenceDataSet]] = {
     "japanese-vowels": load_japanese_vowels,
@@ -45,6 +45,7 @@ def load_sequences(data: str | Path, task: str | None = None, **options: Any) ->
 
         - a table `label<TAB>text` (.tsv, .txt, .csv): sequence-classification, see `load_labelled_text`
         - a folder of .wav: sequence-classification or sequence-labelling, see `load_recordings`
+        - a folder with NAME_TRAIN.ts and NAME_TEST.ts: sequence-classification, see `load_time_series`
         - a folder with train.SOURCE and train.TARGET: sequence-to-sequence, see `load_parallel_text`
         - a text, or a folder with train.LANGUAGE: language-modelling, see `load_text`
         - a table `image<TAB>caption`: image-captioning, see `load_captions`
@@ -80,6 +81,8 @@ def load_sequences(data: str | Path, task: str | None = None, **options: Any) ->
         return _load_parallel(path, **options)
     if wanted in (SEQUENCES, LABELLING) and path.is_dir() and _has_recordings(path):
         return _call(load_recordings, name, path, task=wanted, **options)
+    if wanted == SEQUENCES and path.is_dir() and has_time_series(path):
+        return _call(load_time_series, name, path, **options)
     if wanted == SEQUENCES:
         return _call(load_labelled_text, name, path, **options)
     ways = {IMAGES: "edgenet.tasks.load reads images by class", STRINGS: "use 'digit-strings'"}
@@ -116,7 +119,7 @@ def guess_task(data: str | Path) -> str:
             return entry.tasks[0]
     path = Path(data)
     if path.is_dir():
-        if _has_recordings(path):
+        if _has_recordings(path) or has_time_series(path):
             return SEQUENCES
         languages = [suffix for suffix in find_languages(path) if f".{suffix}" not in TABLE_SUFFIXES]
         if languages:

@@ -10,7 +10,6 @@ from edgenet.errors import EdgenetError
 from edgenet.tasks import load, load_sequences
 from edgenet.tasks.packages import find_in_packages
 from edgenet.tasks.pronunciations import read_dictionary
-from edgenet.tasks.vowels import read_ts
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +30,6 @@ def test_japanese_vowels_are_270_utterances_of_nine_speakers_and_370_to_test():
     assert data.train.raw[0].shape == (20, 12)
     np.testing.assert_allclose(data.train.raw[0][:2, 0], [1.860936, 1.891651])
     assert (data.train.raw.lengths.min(), data.test.raw.lengths.max()) == (7, 29)
-
-
-def test_time_series_that_are_cut_are_refused_with_their_line(tmp_path):
-    (tmp_path / "a.ts").write_text("@problemName a\n@data\n1,2:3,4:a\n1,2:3:b\n")
-    with pytest.raises(EdgenetError, match=r"a\.ts, line 4 is no time series"):
-        read_ts(tmp_path / "a.ts")
-    (tmp_path / "b.ts").write_text("@problemName a\n")
-    with pytest.raises(EdgenetError, match=r"b\.ts has no time series behind @data"):
-        read_ts(tmp_path / "b.ts")
 
 
 def test_letters_become_39_phonemes(dictionary):
