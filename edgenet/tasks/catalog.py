@@ -15,7 +15,7 @@ TASKS = (IMAGES, SEQUENCES, LABELLING, TRANSDUCTION, LANGUAGE, CAPTIONING, STRIN
 
 @dataclass(frozen=True)
 class DataEntry:
-    """One built-in data set. `needs` is the extra of edgenet that brings it, or the package that fetches it."""
+    """One built-in data set. `needs` is the extra of edgenet that brings it, or what fetches it."""
 
     name: str
     tasks: tuple[str, ...]

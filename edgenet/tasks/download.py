@@ -67,6 +67,8 @@ def fetch(archive: Archive, name: str, data_dir: str | Path | None = None) -> Pa
         downloader = pooch.HTTPDownloader(progressbar=bar, timeout=60)
         return Path(pooch.retrieve(address, f"md5:{archive.md5[name]}", name, folder, downloader=downloader))
     except RequestException as error:
+        if error.response is not None:
+            error.response.close()  # pooch leaves the connection of a refused request open
         raise EdgenetError(
             f"{address} of {archive.name} cannot be downloaded ({type(error).__name__}): {_help(archive)}"
         ) from error

@@ -78,6 +78,12 @@ def load_text(
     path
         A text file, a twentieth of whose lines is for test and for validation each; or a folder with train.LANGUAGE, as
         for `load_parallel_text`.
+    language
+        The suffix of a folder's files, without the dot.
+    unit, minimum_count, maximum_size
+        Of the one vocabulary, see `Vocabulary.build`; it knows the training split only.
+
+    Raises EdgenetError for files that are missing or can't be read, and for a folder without a language.
     """
     if path.is_file():
         texts: Texts = {"train": read_lines(path)}
@@ -86,9 +92,7 @@ def load_text(
     else:
         texts = _find_texts(path, language)
     splits = _fill_up(texts, seed)
-    vocabulary = Vocabulary.build(
-        splits["train"], unit, minimum_count=minimum_count, maximum_size=maximum_size
-    )  # fmt: skip
+    vocabulary = Vocabulary.build(splits["train"], unit, minimum_count=minimum_count, maximum_size=maximum_size)
     encoded = {}
     for name, lines in splits.items():
         marked = encode_all(vocabulary, lines, marks=True)
