@@ -1,13 +1,16 @@
 """Names, one-line descriptions and default tasks of the networks. Free of torch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from edgenet.errors import EdgenetError
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One network: `module` holds its factory, `data` is the built-in set it is trained on by default."""
+    """One network: `module` holds its factory, `data` is the built-in set it is trained on by default, `small` are
+    options of the factory that make it narrow and shallow: of the same kinds of layers, for a quick look or a test."""
 
     name: str
     description: str
@@ -15,65 +18,107 @@ class ModelEntry:
     task: str
     data: str
     input_shape: tuple[int, ...]
+    small: Mapping[str, Any] = field(default_factory=dict)
 
+
+def _images(
+    name: str, description: str, family: str, small: Mapping[str, Any], *, size: int = 32, channels: int = 3
+) -> ModelEntry:
+    """A network that classifies images; `family` is its file."""
+    shape = (channels, size, size)
+    return ModelEntry(name, description, f"edgenet.models.{family}", "image-classification", "digits", shape, small)
+
+
+def _sequences(name: str, description: str) -> ModelEntry:
+    """A recurrent network that classifies sequences."""
+    return ModelEntry(
+        name, description, "edgenet.models.recurrent", "sequence-classification", "digits", (28, 28),
+        {"hidden_size": 32},
+    )  # fmt: skip
+
+
+_SHALLOW = {"depths": (1, 1, 1, 1), "width": 16}
+_BI_REAL = "torchvision's layout (He et al. 2016); xnor: a shortcut over every convolution (Bi-Real Net)"
+_BOTTLENECK = "torchvision's layout (He et al. 2016); xnor: no ReLU, a shortcut over every bottleneck"
+_RESNET = (
+    _images("resnet18", f"ResNet-18, {_BI_REAL}", "resnet", _SHALLOW),
+    _images("resnet34", f"ResNet-34, {_BI_REAL}", "resnet", _SHALLOW | {"depths": (1, 2, 1, 1)}),
+    _images("resnet50", f"ResNet-50, {_BOTTLENECK}", "resnet", _SHALLOW),
+    _images("resnet101", f"ResNet-101, {_BOTTLENECK}", "resnet", _SHALLOW | {"depths": (1, 1, 2, 1)}),
+    _images("resnet152", f"ResNet-152, {_BOTTLENECK}", "resnet", _SHALLOW | {"depths": (1, 2, 1, 1)}),
+)
+
+_CIFAR = "for CIFAR-sized images (He et al. 2016, section 4.2); xnor: a shortcut over every convolution"
+_RESNET_CIFAR = tuple(
+    _images(f"resnet{layers}", f"ResNet-{layers} {_CIFAR}", "resnet_cifar", {"depth": 1 + (layers > 50), "width": 8})
+    for layers in (20, 32, 44, 56, 110)
+)
+
+_PATHS = _SHALLOW | {"paths": 8}
+_RESNEXT_LAYOUT = "torchvision's layout (Xie et al. 2017); xnor: no ReLU, a shortcut over every bottleneck"
+_RESNEXT = (
+    _images("resnext50_32x4d", f"ResNeXt-50, 32 paths of 4 channels, {_RESNEXT_LAYOUT}", "resnext", _PATHS),
+    _images("resnext101_32x8d", f"ResNeXt-101, 32 paths of 8 channels, {_RESNEXT_LAYOUT}", "resnext", _PATHS),
+    _images("resnext50_mixed", "ResNeXt-50 with 16 paths of 3x3 and 16 of 5x5 filters", "resnext", _PATHS),
+)
+
+_DENSE = {"depths": (2, 1, 1, 1), "growth": 16, "width": 32}
+_DENSENET = tuple(
+    _images(
+        f"densenet{layers}",
+        f"DenseNet-{layers}, torchvision's layout (Huang et al. 2017); xnor: sign() for ReLU in the blocks",
+        "densenet",
+        _DENSE,
+    )
+    for layers in (121, 161, 169, 201)
+)
+
+_VGG_LAYOUT = "torchvision's layout (Simonyan and Zisserman 2015); xnor: no ReLU"
+_NARROW = {"width": 16, "classifier_size": 64}
+_VGG = (
+    *(
+        _images(f"vgg{layers}", f"VGG-{layers} with batch normalisation, {_VGG_LAYOUT}", "vgg", _NARROW)
+        for layers in (11, 13, 16, 19)
+    ),
+    *(
+        _images(f"vgg{layers}_plain", f"VGG-{layers} as published, {_VGG_LAYOUT}, normalised", "vgg", _NARROW)
+        for layers in (11, 13, 16, 19)
+    ),
+    _images("vgg_small", "VGG-small of the papers on binary networks (LQ-Nets 2018)", "vgg_small", {"width": 16}),
+)
+
+_CLASSIC = (
+    _images("lenet5", "LeNet-5 (LeCun et al. 1998) with batch normalisation, for 32x32 grey images", "lenet", {},
+            channels=1),
+    _images("alexnet", "AlexNet in one tower, torchvision's layout (Krizhevsky 2014); xnor: no ReLU, normalised",
+            "alexnet", {"widths": (16, 32, 32, 32, 32), "classifier_size": 64}, size=64),
+    _images("nin", "Network in Network (Lin et al. 2014) with batch normalisation", "nin", {"divisor": 8}),
+    _images("googlenet", "GoogLeNet, torchvision's layout (Szegedy et al. 2015); xnor: no ReLU, pooling normalised",
+            "googlenet", {"divisor": 8}),
+)  # fmt: skip
+
+_MODERN = (
+    _images("convnext_tiny", "ConvNeXt-T, torchvision's layout (Liu et al. 2022); depthwise convolutions keep fp32",
+            "convnext", {"depths": (1, 1, 1, 1), "width": 16}),
+    _images("reactnet_a", "ReActNet-A (Liu et al. 2020), made to be binary: RPReLU, a shortcut over every convolution",
+            "reactnet", {"width": 16, "blocks": ((2, 1), (4, 2), (4, 1))}),
+)  # fmt: skip
+
+_RECURRENT = (
+    _sequences("elman", "Elman recurrent network (1990), stacked, many-to-one: reads an image row by row"),
+    _sequences("lstm", "LSTM (Hochreiter and Schmidhuber 1997), stacked, many-to-one; xnor: with hard gates"),
+    _sequences("gru", "GRU (Cho et al. 2014), stacked, many-to-one; xnor: with hard gates"),
+)
 
 _ENTRIES = (
-    ModelEntry(
-        "resnet18",
-        "ResNet-18, torchvision's layout (He et al. 2016); xnor: a shortcut over every convolution (Bi-Real Net)",
-        "edgenet.models.resnet",
-        "image-classification",
-        "digits",
-        (3, 32, 32),
-    ),
-    ModelEntry(
-        "resnet50",
-        "ResNet-50, torchvision's layout (He et al. 2016); xnor: no ReLU, a shortcut over every bottleneck",
-        "edgenet.models.resnet",
-        "image-classification",
-        "digits",
-        (3, 32, 32),
-    ),
-    ModelEntry(
-        "vgg16",
-        "VGG-16 with batch normalisation, torchvision's layout (Simonyan and Zisserman 2015); xnor: no ReLU",
-        "edgenet.models.vgg",
-        "image-classification",
-        "digits",
-        (3, 32, 32),
-    ),
-    ModelEntry(
-        "lenet5",
-        "LeNet-5 (LeCun et al. 1998) with batch normalisation, for 32x32 grey images",
-        "edgenet.models.lenet",
-        "image-classification",
-        "digits",
-        (1, 32, 32),
-    ),
-    ModelEntry(
-        "elman",
-        "Elman recurrent network (1990), stacked, many-to-one: reads an image row by row",
-        "edgenet.models.recurrent",
-        "sequence-classification",
-        "digits",
-        (28, 28),
-    ),
-    ModelEntry(
-        "lstm",
-        "LSTM (Hochreiter and Schmidhuber 1997), stacked, many-to-one; xnor: with hard gates",
-        "edgenet.models.recurrent",
-        "sequence-classification",
-        "digits",
-        (28, 28),
-    ),
-    ModelEntry(
-        "gru",
-        "GRU (Cho et al. 2014), stacked, many-to-one; xnor: with hard gates",
-        "edgenet.models.recurrent",
-        "sequence-classification",
-        "digits",
-        (28, 28),
-    ),
+    *_RESNET,
+    *_RESNET_CIFAR,
+    *_RESNEXT,
+    *_DENSENET,
+    *_VGG,
+    *_CLASSIC,
+    *_MODERN,
+    *_RECURRENT,
 )
 
 

@@ -61,6 +61,20 @@ def create(
         except RuntimeError as error:
             raise EdgenetError(f"the weights given are not those of {name!r}: {error}") from error
     if scheme != "full":
-        binarize(model, scheme, ends=ends, calibration="later", **(binary_options or {}))
+        _binarize(model, scheme, ends, binary_options or {})
     model.scheme, model.ends = scheme, ends if scheme != "full" else "fp32"  # type: ignore[assignment]
     return model
+
+
+def _binarize(model: nn.Module, scheme: str, ends: str, options: Mapping[str, Any]) -> None:
+    """Make all layers binary but those under the names in the model's `training_only`, which no file will hold."""
+    left_out = tuple(f"{name}." for name in getattr(model, "training_only", ()))
+    kept_by_caller = options.get("filter_fn")
+
+    def is_wanted(layer: nn.Module, name: str) -> bool:
+        return not name.startswith(left_out) and (kept_by_caller is None or kept_by_caller(layer, name))
+
+    report = binarize(model, scheme, ends=ends, calibration="later", **{**options, "filter_fn": is_wanted})
+    for row in report:
+        if left_out and row.name.startswith(left_out):
+            row.reason = "used in training only"

@@ -1,4 +1,4 @@
-"""VGG-16 with batch normalisation and torchvision's state-dict keys and shapes, so that its pretrained weights load."""
+"""VGG-11, 13, 16 and 19, plain and with batch normalisation, with torchvision's state-dict keys and shapes."""
 
 from typing import Any
 
@@ -6,48 +6,42 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgenet.models.layers import AddedBatchNorm1d, AddedBatchNorm2d, initialise
 from edgenet.models.registry import register_model
 
-STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-"""Widths of the convolutions between two poolings (Simonyan and Zisserman 2015, arXiv:1409.1556, table 1, D)."""
+DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""Convolutions between two poolings (Simonyan and Zisserman 2015, arXiv:1409.1556, table 1: A, B, D, E)."""
 POOLED_SIZE = 7
 """Height and width of what the classifier sees, at 224 pixels that of the last pooling."""
 
 
-class AddedBatchNorm1d(nn.BatchNorm1d):
-    """Batch normalisation that the full network lacks: where the weights given hold none for it, it keeps its own."""
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        if any(key.startswith(prefix) for key in state_dict):
-            super()._load_from_state_dict(state_dict, prefix, *args)
-
-
 class VGG(nn.Module):
-    """VGG-16 on images [N, in_channels, H, W], H and W at least 32; `classifier_size` is the width of its two hidden
-    linear layers.
+    """VGG on images [N, in_channels, H, W], H and W at least 32; `layers` is 11, 13, 16 or 19.
 
-    For `xnor` sign() takes the place of ReLU and the order is convolution, pooling, normalisation (XNOR-Net,
-    arXiv:1603.05279, section 3.2), and the classifier is normalised as well. The state-dict keys stay.
+    `width` is that of the first convolution, `classifier_size` that of the two hidden linear layers. For `xnor` sign()
+    takes the place of ReLU and the order is convolution, pooling, normalisation (XNOR-Net, arXiv:1603.05279, section
+    3.2), and plain networks and the classifier are normalised as well. The state-dict keys stay.
     """
 
     def __init__(
-        self, scheme: str, num_classes: int = 10, in_channels: int = 3, input_size: int = 32,
-        classifier_size: int = 4096,
+        self, layers: int, batch_norm: bool, scheme: str, num_classes: int = 10, in_channels: int = 3,
+        input_size: int = 32, classifier_size: int = 4096, width: int = 64,
     ) -> None:  # fmt: skip
         super().__init__()
         self.input_shape = (in_channels, input_size, input_size)
         xnor = scheme == "xnor"
-        self.features = _features(in_channels, xnor)
-        inputs, width = STAGES[-1][-1] * POOLED_SIZE**2, classifier_size
+        widths = [width * factor for factor in (1, 2, 4, 8, 8)]
+        self.features = _features(DEPTHS[layers], widths, in_channels, batch_norm, xnor)
+        inputs, hidden = widths[-1] * POOLED_SIZE**2, classifier_size
         # At the places of torchvision's ReLU and dropout, which xnor does without.
         second, third = (AddedBatchNorm1d, nn.Identity) if xnor else (nn.ReLU, nn.Dropout)
-        arguments = (width,) if xnor else ()
+        arguments = (hidden,) if xnor else ()
         self.classifier = nn.Sequential(
-            nn.Linear(inputs, width), second(*arguments), third(),
-            nn.Linear(width, width), second(*arguments), nn.ReLU() if xnor else third(),
-            nn.Linear(width, num_classes),
+            nn.Linear(inputs, hidden), second(*arguments), third(),
+            nn.Linear(hidden, hidden), second(*arguments), nn.ReLU() if xnor else third(),
+            nn.Linear(hidden, num_classes),
         )  # fmt: skip
-        _initialise(self)
+        initialise(self, linear_deviation=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.features(x)
@@ -56,41 +50,72 @@ class VGG(nn.Module):
         return self.classifier(torch.flatten(x, 1))
 
 
-def _features(in_channels: int, xnor: bool) -> nn.Sequential:
+def _features(
+    depths: tuple[int, ...], widths: list[int], in_channels: int, batch_norm: bool, xnor: bool
+) -> nn.Sequential:
     """The convolutional part, each layer under the number that it has in torchvision's sequence."""
     features, number, inputs = nn.Sequential(), 0, in_channels
-    for widths in STAGES:
-        for index, width in enumerate(widths):
-            pooled = index + 1 == len(widths)
-            layers: list[tuple[int, nn.Module]] = [
-                (number, nn.Conv2d(inputs, width, 3, padding=1)),
-                (number + 1, nn.BatchNorm2d(width)),
-            ]
+    normalisation = nn.BatchNorm2d if batch_norm else AddedBatchNorm2d
+    for depth, width in zip(depths, widths, strict=True):
+        for index in range(depth):
+            pooled = index + 1 == depth
+            relu = number + 1 + batch_norm
+            layers: list[tuple[int, nn.Module]] = [(number, nn.Conv2d(inputs, width, 3, padding=1))]
+            if batch_norm or xnor:
+                layers.append((number + 1, normalisation(width)))
             if not xnor:
-                layers.append((number + 2, nn.ReLU(inplace=True)))
+                layers.append((relu, nn.ReLU(inplace=True)))
             if pooled:
-                layers.insert(1 if xnor else 3, (number + 3, nn.MaxPool2d(2)))
+                layers.insert(1 if xnor else len(layers), (relu + 1, nn.MaxPool2d(2)))
             for key, layer in layers:
                 features.add_module(str(key), layer)
-            number, inputs = number + 3 + pooled, width
+            number, inputs = relu + 1 + pooled, width
     return features
 
 
-@torch.no_grad()
-def _initialise(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, 0, 0.01)
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+@register_model
+def vgg11(num_classes: int = 10, scheme: str = "full", **options: Any) -> VGG:
+    """VGG-11: torchvision's vgg11_bn for `full` and `bwn`; normalised after pooling and without ReLU for `xnor`."""
+    return VGG(11, True, scheme, num_classes, **options)
 
 
 @register_model
-def vgg16(
-    num_classes: int = 10, scheme: str = "full", in_channels: int = 3, input_size: int = 32,
-    classifier_size: int = 4096,
-) -> VGG:  # fmt: skip
+def vgg13(num_classes: int = 10, scheme: str = "full", **options: Any) -> VGG:
+    """VGG-13: torchvision's vgg13_bn for `full` and `bwn`; normalised after pooling and without ReLU for `xnor`."""
+    return VGG(13, True, scheme, num_classes, **options)
+
+
+@register_model
+def vgg16(num_classes: int = 10, scheme: str = "full", **options: Any) -> VGG:
     """VGG-16: torchvision's vgg16_bn for `full` and `bwn`; normalised after pooling and without ReLU for `xnor`."""
-    return VGG(scheme, num_classes, in_channels, input_size, classifier_size)
+    return VGG(16, True, scheme, num_classes, **options)
+
+
+@register_model
+def vgg19(num_classes: int = 10, scheme: str = "full", **options: Any) -> VGG:
+    """VGG-19: torchvision's vgg19_bn for `full` and `bwn`; normalised after pooling and without ReLU for `xnor`."""
+    return VGG(19, True, scheme, num_classes, **options)
+
+
+@register_model
+def vgg11_plain(num_classes: int = 10, scheme: str = "full", **options: Any) -> VGG:
+    """VGG-11 as published: torchvision's vgg11 for `full` and `bwn`; with normalisation and without ReLU for `xnor`."""
+    return VGG(11, False, scheme, num_classes, **options)
+
+
+@register_model
+def vgg13_plain(num_classes: int = 10, scheme: str = "full", **options: Any) -> VGG:
+    """VGG-13 as published: torchvision's vgg13 for `full` and `bwn`; with normalisation and without ReLU for `xnor`."""
+    return VGG(13, False, scheme, num_classes, **options)
+
+
+@register_model
+def vgg16_plain(num_classes: int = 10, scheme: str = "full", **options: Any) -> VGG:
+    """VGG-16 as published: torchvision's vgg16 for `full` and `bwn`; with normalisation and without ReLU for `xnor`."""
+    return VGG(16, False, scheme, num_classes, **options)
+
+
+@register_model
+def vgg19_plain(num_classes: int = 10, scheme: str = "full", **options: Any) -> VGG:
+    """VGG-19 as published: torchvision's vgg19 for `full` and `bwn`; with normalisation and without ReLU for `xnor`."""
+    return VGG(19, False, scheme, num_classes, **options)

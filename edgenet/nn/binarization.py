@@ -20,7 +20,8 @@ from edgenet.nn.recurrent import BINARY_VERSIONS
 ENDS = ("fp32", "int8", "binary")
 _WITH_BINARY_VERSION = (nn.Conv2d, nn.Linear, *BINARY_VERSIONS)
 FilterFunction = Callable[[nn.Module, str], bool]
-_SHORTCUT_NAMES = ("downsample", "shortcut", "skip", "projection", "residual")
+# A transition of DenseNet is the only way on from one block to the next, as a projection is round a block.
+_SHORTCUT_NAMES = ("downsample", "shortcut", "skip", "projection", "residual", "transition")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def binarize(
         What becomes of the ends (first layer, last layer, 1x1 shortcut projections): "fp32" keeps them, "int8" gives
         them 8-bit weights and activations (`Int8Conv2d`, `Int8Linear`), "binary" 1-bit weights (scheme bwn: their
         inputs stay float). Shortcut projections are 1x1 convolutions whose name has a part that begins with
-        downsample, shortcut, skip, projection or residual.
+        downsample, shortcut, skip, projection, residual or transition.
     filter_fn
         `filter_fn(layer, name)`; a layer for which it is false is kept.
     calibration
