@@ -42,15 +42,15 @@ _BI_REAL = "torchvision's layout (He et al. 2016); xnor: a shortcut over every c
 _BOTTLENECK = "torchvision's layout (He et al. 2016); xnor: no ReLU, a shortcut over every bottleneck"
 _RESNET = (
     _images("resnet18", f"ResNet-18, {_BI_REAL}", "resnet", _SHALLOW),
-    _images("resnet34", f"ResNet-34, {_BI_REAL}", "resnet", _SHALLOW | {"depths": (1, 2, 1, 1)}),
+    _images("resnet34", f"ResNet-34, {_BI_REAL}", "resnet", _SHALLOW),
     _images("resnet50", f"ResNet-50, {_BOTTLENECK}", "resnet", _SHALLOW),
-    _images("resnet101", f"ResNet-101, {_BOTTLENECK}", "resnet", _SHALLOW | {"depths": (1, 1, 2, 1)}),
-    _images("resnet152", f"ResNet-152, {_BOTTLENECK}", "resnet", _SHALLOW | {"depths": (1, 2, 1, 1)}),
+    _images("resnet101", f"ResNet-101, {_BOTTLENECK}", "resnet", _SHALLOW),
+    _images("resnet152", f"ResNet-152, {_BOTTLENECK}", "resnet", _SHALLOW),
 )
 
 _CIFAR = "for CIFAR-sized images (He et al. 2016, section 4.2); xnor: a shortcut over every convolution"
 _RESNET_CIFAR = tuple(
-    _images(f"resnet{layers}", f"ResNet-{layers} {_CIFAR}", "resnet_cifar", {"depth": 1 + (layers > 50), "width": 8})
+    _images(f"resnet{layers}", f"ResNet-{layers} {_CIFAR}", "resnet_cifar", {"depth": 1, "width": 8})
     for layers in (20, 32, 44, 56, 110)
 )
 
@@ -74,7 +74,7 @@ _DENSENET = tuple(
 )
 
 _VGG_LAYOUT = "torchvision's layout (Simonyan and Zisserman 2015); xnor: no ReLU"
-_NARROW = {"width": 16, "classifier_size": 64}
+_NARROW = {"depths": (1, 1, 1, 1, 1), "width": 16, "classifier_size": 64}
 _VGG = (
     *(
         _images(f"vgg{layers}", f"VGG-{layers} with batch normalisation, {_VGG_LAYOUT}", "vgg", _NARROW)

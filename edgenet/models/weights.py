@@ -53,29 +53,49 @@ def _first_line(error: Exception) -> str:
 
 
 def load_pretrained(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Load pretrained weights; returns a sentence for every tensor of the last layer that was left out.
+    """Load pretrained weights; returns a sentence for every tensor that was left out or starts untrained.
 
-    Only the last linear layer may differ in its number of outputs, as for another set of classes; it keeps its
-    initial weights. Raises EdgenetError that names the first other tensor that is missing, surplus or of another shape.
+    Only the layers that give the classes may differ in their number of outputs, as for another set of classes: the last
+    linear layer, or the last convolution where there is none, and those of the parts that the model names in
+    `training_only`. They keep their initial weights, and so do such parts where the weights lack them whole. A model
+    may say in `current_keys` how weights of an older version of it are read. Raises EdgenetError that names the first
+    other tensor that is missing, surplus or of another shape.
     """
     own = model.state_dict()
-    last = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1:]
-    head = {f"{last[0]}.weight", f"{last[0]}.bias"} if last else set()
-    left_out = []
-    fitting = dict(state)
-    for name, tensor in state.items():
+    current_keys = getattr(model, "current_keys", None)
+    fitting = dict(state) if current_keys is None else current_keys(state)
+    parts = tuple(f"{name}." for name in getattr(model, "training_only", ()))
+    head = _class_layers(model, parts)
+    notes = []
+    for name, tensor in list(fitting.items()):
         if name not in own:
             raise EdgenetError(f"the weights hold {name!r}, which the network does not have: are they of this network?")
         if tensor.shape == own[name].shape:
             continue
         shapes = f"{list(tensor.shape)} in the weights, {list(own[name].shape)} in the network"
-        if name not in head:
+        if name.rpartition(".")[0] not in head:
             raise EdgenetError(f"{name!r} has another shape: {shapes}")
-        left_out.append(f"{name} was left out and starts untrained: {shapes}")
+        notes.append(f"{name} was left out and starts untrained: {shapes}")
         del fitting[name]
-    missing = sorted(name for name in own.keys() - state.keys() if not name.endswith("num_batches_tracked"))
+    held = fitting.keys() | state.keys()
+    absent = tuple(part for part in parts if not any(name.startswith(part) for name in held))
+    notes += [f"{part[:-1]} starts untrained: the weights lack it" for part in absent]
+    missing = sorted(
+        name for name in own.keys() - held if not name.endswith("num_batches_tracked") and not name.startswith(absent)
+    )
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise EdgenetError(f"the weights lack {missing[0]!r}{others}: are they of this network?")
     model.load_state_dict(fitting, strict=False)
-    return left_out
+    return notes
+
+
+def _class_layers(model: nn.Module, parts: tuple[str, ...]) -> set[str]:
+    """Names of the layers whose outputs are the classes: the last of the model and of each of its `parts`."""
+    found = set()
+    for part in ("", *parts):
+        layers = {n: m for n, m in model.named_modules() if n.startswith(part)}
+        linear = [name for name, layer in layers.items() if isinstance(layer, nn.Linear)]
+        convolutions = [name for name, layer in layers.items() if isinstance(layer, nn.Conv2d)]
+        found |= {*(linear or convolutions)[-1:]}
+    return found

@@ -10,16 +10,33 @@ import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from edgenet.models.layers import AuxiliaryOutputs
 from edgenet.nn import BinaryLayer, clip_latent_weights, set_progress
 from edgenet.training.checkpoints import Moments, restore_optimizer
 from edgenet.training.events import Event
 from edgenet.training.recipes import Recipe
 
 
+AUXILIARY_SHARE = 0.3
+"""Weight of each intermediate classifier's loss (Szegedy et al. 2015, GoogLeNet, arXiv:1409.4842, section 5)."""
+
+
 def class_scores(model: nn.Module, inputs: Tensor) -> Tensor:
     """Logits [N, classes] of a model, also of one that hands on a state as well."""
-    outputs = model(inputs)
+    return first_output(model(inputs))
+
+
+def first_output(outputs: Tensor | tuple[Any, ...]) -> Tensor:
+    """The logits among what a model returns: of the pair of a recurrent one, or of `AuxiliaryOutputs`."""
     return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
+def auxiliary_loss(outputs: Any, targets: Tensor) -> Tensor | float:
+    """AUXILIARY_SHARE times the cross-entropies of the intermediate classifiers; 0 for a model that has none."""
+    if not isinstance(outputs, AuxiliaryOutputs):
+        return 0.0
+    losses = [F.cross_entropy(logits, targets) for logits in outputs.auxiliary]
+    return AUXILIARY_SHARE * torch.stack(losses).sum()
 
 
 def distillation_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -91,13 +108,15 @@ class TrainingLoop(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         inputs, targets = batch
-        logits = class_scores(self.network, inputs)
+        outputs = self.network(inputs)
+        logits = first_output(outputs)
         loss = F.cross_entropy(logits, targets)
         for teacher in self._teacher:
             with torch.no_grad():
                 teacher_logits = class_scores(teacher, inputs)
             share = self.recipe.distillation
             loss = (1 - share) * loss + share * distillation_loss(logits, teacher_logits, self.recipe.temperature)
+        loss = loss + auxiliary_loss(outputs, targets)
         self._loss = self._loss + loss.detach() * len(targets)
         self._correct = self._correct + (logits.detach().argmax(1) == targets).sum()
         self._samples += len(targets)

@@ -39,27 +39,39 @@ class Recipe:
 
 _RECURRENT_CLIP = 1.0  # gradients through many steps can explode
 
-_GATED = {
-    "full": Recipe(12, 4e-3, gradient_clip=_RECURRENT_CLIP),
-    "bwn": Recipe(12, 4e-3, gradient_clip=_RECURRENT_CLIP),
-    "xnor": Recipe(16, 4e-3, gradient_clip=_RECURRENT_CLIP),
-}
+def _recipes(epochs: tuple[int, int, int], rates: tuple[float, float, float], **options: Any) -> dict[str, Recipe]:
+    """A recipe for full, bwn and xnor each, from their numbers of epochs and learning rates."""
+    full, bwn, xnor = (Recipe(e, rate, **options) for e, rate in zip(epochs, rates, strict=True))
+    return {"full": full, "bwn": bwn, "xnor": xnor}
 
+
+_OWN = _recipes((12, 12, 20), (2e-3, 1e-3, 2e-3))
+# Epochs are few: binary networks start from the weights of the full one, and the digits are few and easy.
+_BASIC = _recipes((6, 4, 9), (2e-3, 1e-3, 2e-3))
+_DEEP = _recipes((6, 4, 9), (1e-3, 1e-3, 2e-3))
+_SMALL = _recipes((12, 8, 16), (2e-3, 1e-3, 2e-3))
+# The classifier's many inputs take a smaller rate, and more so where nothing normalises them.
+_LARGE_CLASSIFIER = _recipes((6, 4, 9), (1e-4, 1e-4, 5e-4))
+_PLAIN = _recipes((12, 6, 12), (1e-4, 1e-4, 5e-4), gradient_clip=1.0)
+_CONVNEXT = _recipes((12, 6, 12), (1e-3, 5e-4, 1e-3), weight_decay=0.05, warmup=0.2)
+_LENET = _recipes((12, 12, 25), (4e-3, 4e-3, 5e-3))
+_ELMAN = _recipes((20, 30, 30), (2e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
+_GATED = _recipes((12, 12, 16), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
+
+_SHARED = (
+    (_BASIC, "resnet18 resnet34 reactnet_a"),
+    (_SMALL, "resnet20 resnet32 resnet44 resnet56 resnet110 vgg_small nin"),
+    (_DEEP, "resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext50_mixed googlenet"),
+    (_DEEP, "densenet121 densenet161 densenet169 densenet201"),
+    (_LARGE_CLASSIFIER, "vgg11 vgg13 vgg16 vgg19"),
+    (_PLAIN, "vgg11_plain vgg13_plain vgg16_plain vgg19_plain alexnet"),
+    (_CONVNEXT, "convnext_tiny"),
+    (_LENET, "lenet5"),
+    (_ELMAN, "elman"),
+    (_GATED, "lstm gru"),
+)
 # By model ("" for the user's own), then by scheme.
-_DEFAULT: dict[str, dict[str, Recipe]] = {
-    "": {"full": Recipe(12, 2e-3), "bwn": Recipe(12, 1e-3), "xnor": Recipe(20, 2e-3)},
-    "resnet18": {"full": Recipe(6, 2e-3), "bwn": Recipe(4, 1e-3), "xnor": Recipe(9, 2e-3)},
-    "resnet50": {"full": Recipe(6, 1e-3), "bwn": Recipe(4, 1e-3), "xnor": Recipe(9, 2e-3)},
-    "vgg16": {"full": Recipe(6, 1e-4), "bwn": Recipe(4, 1e-4), "xnor": Recipe(9, 5e-4)},
-    "lenet5": {"full": Recipe(12, 4e-3), "bwn": Recipe(12, 4e-3), "xnor": Recipe(25, 5e-3)},
-    "elman": {
-        "full": Recipe(20, 2e-3, gradient_clip=_RECURRENT_CLIP),
-        "bwn": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
-        "xnor": Recipe(30, 4e-3, gradient_clip=_RECURRENT_CLIP),
-    },
-    "lstm": _GATED,
-    "gru": _GATED,
-}
+_DEFAULT = {"": _OWN} | {name: recipes for recipes, names in _SHARED for name in names.split()}
 _THOROUGH_FACTOR = 4
 _RECIPES = ("default", "thorough")
 
