@@ -33,7 +33,7 @@ def _sequences(name: str, description: str) -> ModelEntry:
     """A recurrent network that classifies sequences."""
     return ModelEntry(
         name, description, "edgenet.models.recurrent", "sequence-classification", "digits", (28, 28),
-        {"hidden_size": 32},
+        {"hidden_size": 64},
     )  # fmt: skip
 
 

@@ -103,19 +103,25 @@ def _dense(scheme: str, depths: Depths, num_classes: int, **options: Any) -> Den
 
 
 @register_model
-def densenet121(num_classes: int = 10, scheme: str = "full", depths: Depths = (6, 12, 24, 16), **options: Any) -> DenseNet:
+def densenet121(
+    num_classes: int = 10, scheme: str = "full", depths: Depths = (6, 12, 24, 16), **options: Any
+) -> DenseNet:
     """DenseNet-121: torchvision's network for `full` and `bwn`; sign() in the place of ReLU for `xnor`."""
     return _dense(scheme, depths, num_classes, **options)
 
 
 @register_model
-def densenet169(num_classes: int = 10, scheme: str = "full", depths: Depths = (6, 12, 32, 32), **options: Any) -> DenseNet:
+def densenet169(
+    num_classes: int = 10, scheme: str = "full", depths: Depths = (6, 12, 32, 32), **options: Any
+) -> DenseNet:
     """DenseNet-169: torchvision's network for `full` and `bwn`; sign() in the place of ReLU for `xnor`."""
     return _dense(scheme, depths, num_classes, **options)
 
 
 @register_model
-def densenet201(num_classes: int = 10, scheme: str = "full", depths: Depths = (6, 12, 48, 32), **options: Any) -> DenseNet:
+def densenet201(
+    num_classes: int = 10, scheme: str = "full", depths: Depths = (6, 12, 48, 32), **options: Any
+) -> DenseNet:
     """DenseNet-201: torchvision's network for `full` and `bwn`; sign() in the place of ReLU for `xnor`."""
     return _dense(scheme, depths, num_classes, **options)
 

@@ -51,9 +51,7 @@ class VGG(nn.Module):
         return self.classifier(torch.flatten(x, 1))
 
 
-def _features(
-    depths: Depths, widths: list[int], in_channels: int, batch_norm: bool, xnor: bool
-) -> nn.Sequential:
+def _features(depths: Depths, widths: list[int], in_channels: int, batch_norm: bool, xnor: bool) -> nn.Sequential:
     """The convolutional part, each layer under the number that it has in torchvision's sequence."""
     features, number, inputs = nn.Sequential(), 0, in_channels
     normalisation = nn.BatchNorm2d if batch_norm else AddedBatchNorm2d

@@ -16,7 +16,6 @@ from edgenet.training.checkpoints import Moments, restore_optimizer
 from edgenet.training.events import Event
 from edgenet.training.recipes import Recipe
 
-
 AUXILIARY_SHARE = 0.3
 """Weight of each intermediate classifier's loss (Szegedy et al. 2015, GoogLeNet, arXiv:1409.4842, section 5)."""
 

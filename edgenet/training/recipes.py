@@ -39,6 +39,7 @@ class Recipe:
 
 _RECURRENT_CLIP = 1.0  # gradients through many steps can explode
 
+
 def _recipes(epochs: tuple[int, int, int], rates: tuple[float, float, float], **options: Any) -> dict[str, Recipe]:
     """A recipe for full, bwn and xnor each, from their numbers of epochs and learning rates."""
     full, bwn, xnor = (Recipe(e, rate, **options) for e, rate in zip(epochs, rates, strict=True))

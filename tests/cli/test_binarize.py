@@ -156,9 +156,9 @@ def test_wrong_usage_exits_with_2(words: list[str], message: str) -> None:
 
 def test_unknown_networks_and_data_are_named(tmp_path: Path) -> None:
     out = ["--out", str(tmp_path / "run")]
-    unknown = CliRunner().invoke(main, ["binarize", "alexnet", *out])
+    unknown = CliRunner().invoke(main, ["binarize", "squeezenet", *out])
     assert unknown.exit_code == 1
-    assert "unknown model 'alexnet': use one of resnet18" in unknown.stderr
+    assert "unknown model 'squeezenet': use one of resnet18" in unknown.stderr
     no_data = CliRunner().invoke(main, ["binarize", "lenet5", "--data", "nowhere", *out])
     assert no_data.exit_code == 1
     assert "no data set named 'nowhere'" in no_data.stderr

@@ -1,53 +1,146 @@
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+import edgenet
 from edgenet.errors import EdgenetError
+from edgenet.exporter import ExportResult
 from edgenet.models import create, get_entry, list_models, register_model
 from edgenet.models.registry import _FACTORIES
-from edgenet.nn import BinaryLayer, calibrate
+from edgenet.nn import BinaryLayer, Int8Layer, calibrate, clip_latent_weights
+from edgenet.runtime import library
+from edgenet.runtime.inspection import inspect
 
 SCHEMES = ("full", "bwn", "xnor")
 NAMES = [entry.name for entry in list_models()]
-RECURRENT = ("elman", "lstm", "gru")
-SMALL = {"vgg16": {"classifier_size": 64}}
-"""Options of networks that would make a test slow."""
-LAST = {"lenet5": "fc3.weight", "vgg16": "classifier.6.weight"}
-"""Weights of the last layer; `fc.weight` for all others."""
+CLASSES, SAMPLES = 4, 16
+STEPS, MOST_STEPS = 10, 120
+ENOUGH = 0.7
+"""Share of the loss at first at which a network has shown that it learns."""
+PATHS = {"portable", "native"} if library.available() else {"portable"}
+
+
+def make(name, num_classes=CLASSES, scheme="full", **options) -> nn.Module:
+    """The network in the small size that the catalog has for tests."""
+    return create(name, num_classes, scheme, **{**get_entry(name).small, **options})
 
 
 def logits_of(outputs):
     return outputs[0] if isinstance(outputs, tuple) else outputs
 
 
+def all_logits(outputs) -> list[Tensor]:
+    """Those of the last classifier and of intermediate ones."""
+    return [logits_of(outputs), *getattr(outputs, "auxiliary", ())]
+
+
 @pytest.mark.parametrize("ends", ["fp32", "binary"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_runs_forward_and_backward_in_every_scheme(name, scheme, ends):
-    model = create(name, 7, scheme, ends=ends, **SMALL.get(name, {}))
+    model = make(name, 7, scheme, ends=ends)
     assert (model.scheme, tuple(model.input_shape)) == (scheme, get_entry(name).input_shape)
     assert model.ends == ("fp32" if scheme == "full" else ends)
     batch = torch.randn(4, *model.input_shape)
     calibrate(model, batch)
-    logits = logits_of(model.train()(batch))
-    assert logits.shape == (4, 7)
-    logits.logsumexp(1).sum().backward()
+    outputs = all_logits(model.train()(batch))
+    assert {tuple(logits.shape) for logits in outputs} == {(4, 7)}
+    torch.stack([logits.logsumexp(1).sum() for logits in outputs]).sum().backward()
     for parameter_name, parameter in model.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert torch.isfinite(parameter.grad).all(), parameter_name
     assert torch.isfinite(logits_of(model.eval()(batch))).all()
 
 
+@dataclass(frozen=True)
+class Learned:
+    """A small network after a few steps on one batch, and its exported file."""
+
+    model: nn.Module
+    loss_before: float
+    loss_after: float
+    exported: ExportResult
+
+
+def loss_of(model: nn.Module, batch: Tensor, targets: Tensor) -> float:
+    calibrate(model, batch)
+    with torch.no_grad():
+        return float(F.cross_entropy(logits_of(model.eval()(batch)), targets))
+
+
+def learn(model: nn.Module, path) -> Learned:
+    batch, targets = torch.randn(SAMPLES, *model.input_shape), torch.arange(SAMPLES) % CLASSES
+    before = after = loss_of(model, batch, targets)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    for step in range(1, MOST_STEPS + 1):
+        optimizer.zero_grad()
+        logits = all_logits(model.train()(batch))
+        torch.stack([F.cross_entropy(one, targets) for one in logits]).sum().backward()
+        optimizer.step()
+        clip_latent_weights(model)
+        if step % STEPS == 0:
+            after = loss_of(model, batch, targets)
+            if after < ENOUGH * before:
+                break
+    return Learned(model, before, after, edgenet.export(model, batch[:1], path, samples=batch))
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """Learned networks by name and scheme. Those whose small versions are alike in every layer are made once."""
+    done: dict[str, Learned] = {}
+
+    def get(name: str, scheme: str) -> Learned:
+        torch.manual_seed(0)
+        model = make(name, scheme=scheme)
+        key = f"{scheme} {model}"
+        if key not in done:
+            done[key] = learn(model, tmp_path_factory.mktemp(name) / f"{scheme}.onnx")
+        return done[key]
+
+    return get
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_learns_a_batch_and_its_file_agrees_with_torch_on_every_path(name, scheme, learned):
+    network = learned(name, scheme)
+    assert network.loss_after < ENOUGH * network.loss_before
+    result = network.exported
+    assert set(result.agreement) == (PATHS if scheme != "full" else {"plain"})
+    assert min(result.agreement.values()) >= 0.995
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", NAMES)
+def test_inspection_names_each_layer_and_says_why_it_is_not_binary(name, scheme, learned):
+    network = learned(name, scheme)
+    parts = tuple(f"{part}." for part in getattr(network.model, "training_only", ()))
+    layers = {key: m for key, m in network.model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+    expected = {key: layer for key, layer in layers.items() if not key.startswith(parts)}
+    found = {layer.name: layer for layer in inspect(network.exported.path).layers}
+    assert expected.keys() <= found.keys()
+    assert not [key for key in found if key.startswith(parts)]
+    for key, layer in expected.items():
+        assert found[key].binary == isinstance(layer, BinaryLayer), key
+        assert bool(found[key].reason) != found[key].binary, key
+        if isinstance(layer, nn.Conv2d) and 1 < layer.in_channels == layer.groups and scheme != "full":
+            assert not isinstance(layer, BinaryLayer | Int8Layer)
+            assert found[key].reason.startswith("depthwise convolution")
+
+
 @pytest.mark.parametrize("scheme", ["bwn", "xnor"])
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_of_the_full_network_start_the_binary_ones(name, scheme):
-    options = SMALL.get(name, {})
-    full = create(name, **options)
-    model = create(name, scheme=scheme, weights=full.state_dict(), **options)
-    last = LAST.get(name, "fc.weight")
-    assert torch.equal(model.state_dict()[last], full.state_dict()[last])
+    full = make(name)
+    model = make(name, scheme=scheme, weights=full.state_dict())
+    last = [key for key, m in full.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+    assert torch.equal(model.state_dict()[f"{last}.weight"], full.state_dict()[f"{last}.weight"])
     latent = {tuple(w.shape): w for w in (m.weight for m in model.modules() if isinstance(m, BinaryLayer))}
     trained = [parameter for parameter in full.parameters() if tuple(parameter.shape) in latent]
     assert any(torch.equal(parameter, latent[tuple(parameter.shape)]) for parameter in trained)
@@ -55,7 +148,8 @@ def test_weights_of_the_full_network_start_the_binary_ones(name, scheme):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_binary_layer_of_a_calibrated_network_sees_one_sided_input(name):
-    model = create(name, scheme="xnor", **({"num_layers": 3} if name in RECURRENT else SMALL.get(name, {})))
+    is_recurrent = get_entry(name).task == "sequence-classification"
+    model = make(name, scheme="xnor", **({"num_layers": 3} if is_recurrent else {}))
     batch = torch.randn(16, *model.input_shape)
     calibrate(model, batch)
     shares = {}
@@ -70,13 +164,13 @@ def test_no_binary_layer_of_a_calibrated_network_sees_one_sided_input(name):
 
 
 def plus_share(layer, x):
-    threshold = layer.threshold.view(-1, 1, 1) if x.dim() == 4 else layer.threshold
+    threshold = layer.threshold.view(-1, 1, 1) if isinstance(layer, nn.Conv2d) else layer.threshold
     return float((x >= threshold).float().mean())
 
 
 def test_catalog_and_factories_name_the_same_networks():
     for name in NAMES:
-        create(name, **SMALL.get(name, {}))
+        make(name)
     assert sorted(_FACTORIES) == sorted(NAMES)
     assert register_model(_FACTORIES["lenet5"]) is _FACTORIES["lenet5"]
 

@@ -165,5 +165,3 @@ def test_mixed_resnext_has_the_paths_of_resnext50_half_of_them_with_larger_filte
     blocks = zip((128, 256, 512, 1024), (3, 4, 6, 3), strict=True)
     assert mixed - usual == sum(depth * (width // 2) * 4 * 2**stage * (25 - 9)
                                 for stage, (width, depth) in enumerate(blocks))  # fmt: skip
-
-
