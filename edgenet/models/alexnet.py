@@ -59,7 +59,7 @@ class AlexNet(nn.Module):
 
 
 def _classifier(inputs: int, width: int, num_classes: int, xnor: bool) -> nn.Sequential:
-    layers: dict[str, nn.Module] = OrderedDict()
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["0"] = nn.Identity() if xnor else nn.Dropout()
     layers["1"] = nn.Linear(inputs, width)
     layers["2"] = AddedBatchNorm1d(width) if xnor else nn.ReLU(inplace=True)

@@ -38,8 +38,8 @@ class Block(nn.Module, ABC):
         self.downsample = shortcut(inputs, outputs, stride) if changes else nn.Identity()
 
     @abstractmethod
-    def _add_convolutions(self, inputs: int, width: int, stride: int, **options: Any) -> None:
-        """Add the convolutions of the block and their normalisations."""
+    def _add_convolutions(self, *shape: Any, **options: Any) -> None:
+        """Add the convolutions of the block and their normalisations, from inputs, width, stride and own options."""
 
 
 class BasicBlock(Block):
