@@ -37,7 +37,7 @@ def _sequences(name: str, description: str) -> ModelEntry:
     )  # fmt: skip
 
 
-_SHALLOW = {"depths": (1, 1, 1, 1), "width": 16}
+_SHALLOW = {"depths": (1, 1), "width": 16}
 _BI_REAL = "torchvision's layout (He et al. 2016); xnor: a shortcut over every convolution (Bi-Real Net)"
 _BOTTLENECK = "torchvision's layout (He et al. 2016); xnor: no ReLU, a shortcut over every bottleneck"
 _RESNET = (
@@ -62,7 +62,7 @@ _RESNEXT = (
     _images("resnext50_mixed", "ResNeXt-50 with 16 paths of 3x3 and 16 of 5x5 filters", "resnext", _PATHS),
 )
 
-_DENSE = {"depths": (2, 1, 1, 1), "growth": 16, "width": 32}
+_DENSE = {"depths": (2, 1), "growth": 16, "width": 32}
 _DENSENET = tuple(
     _images(
         f"densenet{layers}",
@@ -93,13 +93,13 @@ _CLASSIC = (
     _images("alexnet", "AlexNet in one tower, torchvision's layout (Krizhevsky 2014); xnor: no ReLU, normalised",
             "alexnet", {"widths": (16, 32, 32, 32, 32), "classifier_size": 64}, size=64),
     _images("nin", "Network in Network (Lin et al. 2014) with batch normalisation", "nin", {"divisor": 8}),
-    _images("googlenet", "GoogLeNet, torchvision's layout (Szegedy et al. 2015); xnor: no ReLU, pooling normalised",
+    _images("googlenet", "GoogLeNet, torchvision's layout (Szegedy et al. 2015); xnor: a shortcut over every module",
             "googlenet", {"divisor": 8}),
 )  # fmt: skip
 
 _MODERN = (
     _images("convnext_tiny", "ConvNeXt-T, torchvision's layout (Liu et al. 2022); depthwise convolutions keep fp32",
-            "convnext", {"depths": (1, 1, 1, 1), "width": 16}),
+            "convnext", {"depths": (1, 1), "width": 16}),
     _images("reactnet_a", "ReActNet-A (Liu et al. 2020), made to be binary: RPReLU, a shortcut over every convolution",
             "reactnet", {"width": 16, "blocks": ((2, 1), (4, 2), (4, 1))}),
 )  # fmt: skip

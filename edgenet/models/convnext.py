@@ -78,7 +78,7 @@ class ShortcutDownsampling(Downsampling):
 
 
 class ConvNeXt(nn.Module):
-    """Four stages of blocks on images [N, in_channels, H, W], H and W multiples of 32.
+    """Stages of blocks on images [N, in_channels, H, W], H and W multiples of 32.
 
     `depths` are blocks a stage, `width` is the channels of the first, `drop` the greatest probability of stochastic
     depth, that of the last block.

@@ -52,7 +52,7 @@ class Transition(nn.Sequential):
 
 
 class DenseNet(nn.Module):
-    """Four blocks of dense layers on images [N, in_channels, H, W], H and W at least 32.
+    """Blocks of dense layers on images [N, in_channels, H, W], H and W at least 32.
 
     `depths` are layers a block, `growth` is what each adds, `width` the number of channels before the first. The order
     is normalisation, activation, convolution: for `xnor` sign() takes the place of ReLU within the blocks.

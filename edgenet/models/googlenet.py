@@ -1,5 +1,7 @@
 """GoogLeNet with torchvision's state-dict keys and shapes, so that its pretrained weights load."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -69,10 +71,12 @@ class Inception(nn.Module):
     The third path's convolution is 3x3 where the paper has 5x5, as torchvision's pretrained weights are.
     """
 
-    def __init__(
-        self, inputs: int, widths: tuple[int, ...], convolution: type[Convolution], pooling: type[Pooling]
-    ) -> None:
+    convolution: ClassVar[type[Convolution]] = Convolution
+    pooling: ClassVar[type[Pooling]] = Pooling
+
+    def __init__(self, inputs: int, widths: tuple[int, ...]) -> None:
         super().__init__()
+        convolution, pooling = self.convolution, self.pooling
         direct, before_3x3, after_3x3, before_5x5, after_5x5, pooled = widths
         self.branch1 = convolution(inputs, direct, 1)
         self.branch2 = nn.Sequential(convolution(inputs, before_3x3, 1), convolution(before_3x3, after_3x3, 3))
@@ -81,6 +85,21 @@ class Inception(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
+
+
+class SignInception(Inception):
+    """The same layers for sign(), and the input added to the first outputs: float values pass every sign() by.
+
+    No module has fewer outputs than inputs, so that nothing has to be projected (He et al. 2016, arXiv:1512.03385,
+    option A; Liu et al. 2018, Bi-Real Net, arXiv:1808.00278).
+    """
+
+    convolution = SignConvolution
+    pooling = SignPooling
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        return y + F.pad(x, (0, 0, 0, 0, 0, y.shape[1] - x.shape[1]))
 
 
 class AuxiliaryClassifier(nn.Module):
@@ -109,11 +128,12 @@ class GoogLeNet(nn.Module):
     training_only = ("aux1", "aux2")
 
     def __init__(
-        self, convolution: type[Convolution], pooling: type[Pooling], num_classes: int = 10, in_channels: int = 3,
-        input_size: int = 32, auxiliary: bool = True, divisor: int = 1,
+        self, inception: type[Inception], num_classes: int = 10, in_channels: int = 3, input_size: int = 32,
+        auxiliary: bool = True, divisor: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         self.input_shape = (in_channels, input_size, input_size)
+        convolution, pooling = inception.convolution, inception.pooling
         stem, inputs = 64 // divisor, 192 // divisor
         self.conv1 = convolution(in_channels, stem, 7, 2)
         self.maxpool1 = pooling(stem, 3, 2)
@@ -123,7 +143,7 @@ class GoogLeNet(nn.Module):
         heads: dict[str, nn.Module] = {}
         for name, full_widths in MODULES.items():
             widths = tuple(width // divisor for width in full_widths)
-            self.add_module(f"inception{name}", Inception(inputs, widths, convolution, pooling))
+            self.add_module(f"inception{name}", inception(inputs, widths))
             inputs = widths[0] + widths[2] + widths[4] + widths[5]
             if name in POOLINGS:
                 size, key = POOLINGS[name]
@@ -134,7 +154,7 @@ class GoogLeNet(nn.Module):
         for name, head in heads.items():
             self.add_module(name, head)
         # Without it the last convolution for xnor and the linear layer would be one linear map.
-        self.activation = nn.ReLU() if convolution is SignConvolution else nn.Identity()
+        self.activation = nn.ReLU() if inception is SignInception else nn.Identity()
         self.dropout = nn.Dropout(0.2)
         self.fc = nn.Linear(inputs, num_classes)
         initialise(self)
@@ -159,6 +179,8 @@ def googlenet(
     num_classes: int = 10, scheme: str = "full", in_channels: int = 3, input_size: int = 32, auxiliary: bool = True,
     divisor: int = 1,
 ) -> GoogLeNet:  # fmt: skip
-    """GoogLeNet: torchvision's network for `full` and `bwn`; without ReLU and with normalised pooling for `xnor`."""
-    convolution, pooling = (SignConvolution, SignPooling) if scheme == "xnor" else (Convolution, Pooling)
-    return GoogLeNet(convolution, pooling, num_classes, in_channels, input_size, auxiliary, divisor)
+    """GoogLeNet: torchvision's network for `full` and `bwn`; for `xnor` without ReLU and with a shortcut over every
+    module."""
+    return GoogLeNet(
+        SignInception if scheme == "xnor" else Inception, num_classes, in_channels, input_size, auxiliary, divisor
+    )

@@ -153,7 +153,8 @@ def bottleneck(scheme: str) -> type[Block]:
     return SignBottleneck if scheme == "xnor" else Bottleneck
 
 
-Depths = tuple[int, int, int, int]
+Depths = tuple[int, ...]
+"""Blocks a stage, one number a stage."""
 
 
 @register_model

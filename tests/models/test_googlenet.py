@@ -12,7 +12,8 @@ from edgenet.models import create, get_entry, load_pretrained
 from edgenet.models.googlenet import SignPooling
 from edgenet.models.layers import AuxiliaryOutputs
 from edgenet.nn import calibrate
-from edgenet.training.loop import AUXILIARY_SHARE, auxiliary_loss
+from edgenet.training import Recipe
+from edgenet.training.loop import AUXILIARY_SHARE, TrainingLoop, auxiliary_loss
 
 SMALL = get_entry("googlenet").small
 
@@ -42,6 +43,19 @@ def test_their_losses_count_three_tenths_each():
     assert AUXILIARY_SHARE == 0.3
     assert auxiliary_loss(logits[0], targets) == 0
     assert auxiliary_loss((logits[0], torch.zeros(1)), targets) == 0
+
+
+def test_a_step_of_training_counts_them():
+    model, images, targets = make(), torch.randn(4, 3, 32, 32), torch.arange(4)
+    loop = TrainingLoop(
+        model.train(), Recipe(1, 1e-3), "full", 0, 1, first_epoch=0, teacher=None, moments=None,
+        on_event=print, on_epoch_end=print,
+    )  # fmt: skip
+    torch.manual_seed(1)
+    loss = loop.training_step((images, targets), 0)
+    torch.manual_seed(1)
+    outputs = model(images)
+    torch.testing.assert_close(loss, F.cross_entropy(outputs.logits, targets) + auxiliary_loss(outputs, targets))
 
 
 @pytest.mark.parametrize("scheme", ["bwn", "xnor"])
@@ -102,3 +116,13 @@ def test_every_inception_module_joins_its_four_paths():
     assert widths == [64, 128, 32, 32]
     assert module(x).shape == (1, sum(widths), 8, 8)
     assert isinstance(module.branch4[0], nn.MaxPool2d)
+
+
+def test_modules_for_xnor_add_their_input_to_their_first_outputs():
+    module = make(scheme="xnor").inception3a.eval()
+    x = torch.randn(2, 24, 6, 6)
+    paths = [path(x) for path in (module.branch1, module.branch2, module.branch3, module.branch4)]
+    joined = torch.cat(paths, 1)
+    y = module(x)
+    torch.testing.assert_close(y[:, :24], joined[:, :24] + x)
+    assert torch.equal(y[:, 24:], joined[:, 24:])
