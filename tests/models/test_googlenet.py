@@ -1,17 +1,14 @@
 """GoogLeNet's intermediate classifiers take part in training, and in nothing else."""
 
-import onnx
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-import edgenet
 from edgenet.errors import EdgenetError
 from edgenet.models import create, get_entry, load_pretrained
 from edgenet.models.googlenet import SignPooling
 from edgenet.models.layers import AuxiliaryOutputs
-from edgenet.nn import calibrate
 from edgenet.training import Recipe
 from edgenet.training.loop import AUXILIARY_SHARE, TrainingLoop, auxiliary_loss
 
@@ -71,15 +68,6 @@ def test_a_callers_filter_still_counts():
     model = make(scheme="bwn", binary_options={"filter_fn": lambda layer, name: not name.startswith("inception3a")})
     kept = {row.name.split(".")[0]: row.reason for row in model.binarization_report.kept}
     assert kept == {"inception3a": "filter_fn", "aux1": "used in training only", "aux2": "used in training only"}
-
-
-def test_no_file_holds_them(tmp_path):
-    model, images = make(), torch.randn(8, 3, 32, 32)
-    calibrate(model, images)
-    result = edgenet.export(model, images[:1], tmp_path / "googlenet.onnx", samples=images)
-    held = sum(tensor.ByteSize() for tensor in onnx.load(result.path).graph.initializer)
-    inference = sum(4 * p.numel() for key, p in model.named_parameters() if not is_auxiliary(key))
-    assert held == pytest.approx(inference, rel=0.1)
 
 
 def test_pooling_for_xnor_is_normalised_so_that_signs_differ():
