@@ -87,13 +87,16 @@ def reference(target: Target, targets: Sequence[Target]) -> int | None:
     """Return the index of the row that a row is compared with: the one of scheme `full` in its group.
 
     Where files of several networks were named together, it is the one of the same network; where of several folders,
-    the one of the same folder. None where there is no such row, or more than one.
+    the one of the same folder; where `full` has 1-bit layers of its own, the one on the same path. None where there is
+    no such row, or more than one.
     """
     full = [i for i, other in enumerate(targets) if other.group == target.group and other.scheme == "full"]
     if len(full) > 1:
         full = [i for i in full if targets[i].model == target.model]
     if len(full) > 1:
         full = [i for i in full if _folder(targets[i]) == _folder(target)]
+    if len(full) > 1:
+        full = [i for i in full if targets[i].native == target.native]
     return full[0] if len(full) == 1 else None
 
 

@@ -11,7 +11,7 @@ from edgenet import __version__
 from edgenet.cli.base import Command
 from edgenet.errors import EdgenetError
 
-_TRAINING = ("torch", "lightning", "onnxscript", "safetensors", "mlxtend", "pillow")
+_TRAINING = ("torch", "lightning", "onnxscript", "safetensors", "mlxtend", "networkx", "pillow")
 
 
 @click.command(cls=Command, short_help="Is this machine ready, and if not, why.")

@@ -35,6 +35,9 @@ def describe(model: nn.Module, input_shape: list[int], given: Mapping[str, Any] 
 
 
 def _scheme(model: nn.Module) -> str:
+    own = getattr(model, "scheme", None)
+    if isinstance(own, str):
+        return own  # frozen layers have one bit in `full` as well
     schemes = {module.scheme for module in model.modules() if isinstance(module, BinaryLayer | BinaryRNN)}
     return "xnor" if "xnor" in schemes else "bwn" if "bwn" in schemes else "full"
 

@@ -6,17 +6,28 @@ from typing import TYPE_CHECKING, Any
 from edgenet.models.catalog import ModelEntry, get_entry, list_models
 
 if TYPE_CHECKING:
+    from edgenet.models.fitted import FittedNetwork
     from edgenet.models.registry import create, register_model
     from edgenet.models.weights import load_pretrained, read_state_dict
 
 _HOME = {
+    "FittedNetwork": "fitted",
     "create": "registry",
     "register_model": "registry",
     "load_pretrained": "weights",
     "read_state_dict": "weights",
 }
 
-__all__ = ["ModelEntry", "create", "get_entry", "list_models", "load_pretrained", "read_state_dict", "register_model"]
+__all__ = [
+    "FittedNetwork",
+    "ModelEntry",
+    "create",
+    "get_entry",
+    "list_models",
+    "load_pretrained",
+    "read_state_dict",
+    "register_model",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -110,7 +110,7 @@ _RECURRENT = (
     _sequences("gru", "GRU (Cho et al. 2014), stacked, many-to-one; xnor: with hard gates"),
 )
 
-_ENTRIES = (
+_STANDARD = (
     *_RESNET,
     *_RESNET_CIFAR,
     *_RESNEXT,
@@ -120,6 +120,84 @@ _ENTRIES = (
     *_MODERN,
     *_RECURRENT,
 )
+
+_UNUSUAL = (
+    _images(
+        "highway_mlp",
+        "fully connected highway network (Srivastava et al. 2015); carry_gate=True gives it a carry gate of its own",
+        "highway",
+        {"width": 32, "depth": 3},
+        channels=1,
+    ),
+    _images(
+        "highway_cnn",
+        "convolutional highway network (Srivastava et al. 2015); carry_gate=True gives it a carry gate of its own",
+        "highway",
+        {"width": 16, "depth": 2, "stages": 2},
+        channels=1,
+    ),
+    _images(
+        "diracnet",
+        "DiracNet (Zagoruyko and Komodakis 2017): skips inside the kernels, one convolution each in full",
+        "diracnet",
+        {"width": 16, "depth": 2},
+        channels=1,
+    ),
+    _images(
+        "deep_plain_cnn",
+        "plain CNN of any depth, delta-orthogonal (Xiao et al. 2018); depth=10000 trains in bounded memory",
+        "deep",
+        {"width": 16, "depth": 6},
+        channels=1,
+    ),
+    _images(
+        "deep_resnet",
+        "ResNet of any depth, a shortcut over every convolution; depth=10000 trains in bounded memory",
+        "deep",
+        {"width": 16, "depth": 8},
+        channels=1,
+    ),
+    _images(
+        "parnet",
+        "ParNet (Goyal et al. 2021): three parallel streams instead of depth, narrow by default",
+        "parnet",
+        {"widths": (16, 16, 24, 32, 48), "depths": (1, 1, 1)},
+        channels=1,
+    ),
+    _images(
+        "randomly_wired",
+        "randomly wired network (Xie et al. 2019); graph=erdos_renyi, barabasi_albert or watts_strogatz",
+        "randomly_wired",
+        {"nodes": 5, "widths": (16, 32)},
+        channels=1,
+    ),
+    _images(
+        "random_cnn",
+        "CNN of frozen random signs, the read-out fitted in closed form (Jarrett et al. 2009)",
+        "random_features",
+        {"widths": (16, 32, 32)},
+        channels=1,
+    ),
+    _images(
+        "elm",
+        "extreme learning machine (Huang et al. 2006): frozen random signs, the read-out fitted in closed form",
+        "random_features",
+        {"hidden_size": 200},
+        channels=1,
+    ),
+    ModelEntry(
+        "esn",
+        "echo state network (Jaeger 2001): a reservoir of frozen random signs, the read-out fitted in closed form",
+        "edgenet.models.random_features",
+        "sequence-classification",
+        "digits",
+        (28, 28),
+        {"hidden_size": 50},
+    ),
+)
+"""Highway, Dirac, very deep, parallel and randomly wired networks, and those that are fitted in closed form."""
+
+_ENTRIES = (*_STANDARD, *_UNUSUAL)
 
 
 def list_models() -> list[ModelEntry]:

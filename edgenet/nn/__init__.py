@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from edgenet.nn.binarization import binarize
     from edgenet.nn.binarization_report import BinarizationReport, LayerRow
     from edgenet.nn.calibration import calibrate
+    from edgenet.nn.dirac import DiracConv2d
     from edgenet.nn.estimators import (
         ApproxSign,
         ErrorDecay,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
         list_estimators,
         set_progress,
     )
+    from edgenet.nn.frozen import FrozenConv2d, FrozenLayer, FrozenLinear
+    from edgenet.nn.frozen_recurrent import FrozenRNN
     from edgenet.nn.functional import scaled_sign, sign
     from edgenet.nn.int8 import Int8Conv2d, Int8Layer, Int8Linear
     from edgenet.nn.latent import (
@@ -39,6 +42,7 @@ _MODULES = {
     "binarization": ("binarize",),
     "binarization_report": ("BinarizationReport", "LayerRow"),
     "calibration": ("calibrate",),
+    "dirac": ("DiracConv2d",),
     "estimators": (
         "ApproxSign",
         "ErrorDecay",
@@ -50,6 +54,8 @@ _MODULES = {
         "list_estimators",
         "set_progress",
     ),
+    "frozen": ("FrozenConv2d", "FrozenLayer", "FrozenLinear"),
+    "frozen_recurrent": ("FrozenRNN",),
     "functional": ("scaled_sign", "sign"),
     "int8": ("Int8Conv2d", "Int8Layer", "Int8Linear"),
     "latent": ("StarvedChannels", "clip_after_step", "clip_latent_weights", "latent_signs", "starved_channels"),
@@ -70,8 +76,13 @@ __all__ = [
     "BinaryLinear",
     "BinaryRNN",
     "BinaryRNNLayer",
+    "DiracConv2d",
     "ErrorDecay",
     "Estimator",
+    "FrozenConv2d",
+    "FrozenLayer",
+    "FrozenLinear",
+    "FrozenRNN",
     "Identity",
     "Int8Conv2d",
     "Int8Layer",

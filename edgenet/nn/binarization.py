@@ -13,6 +13,7 @@ from edgenet.errors import EdgenetError
 from edgenet.nn.binarization_report import BinarizationReport, LayerRow
 from edgenet.nn.calibration import BinarizationWarning, calibrate
 from edgenet.nn.estimators import Estimator
+from edgenet.nn.frozen import FROZEN, FrozenLayer
 from edgenet.nn.int8 import LINEAR_ROW_LIMIT, Int8Conv2d, Int8Layer, Int8Linear, row_limit
 from edgenet.nn.layers import ACTIVATIONS, BINARY_SCHEMES, INT8_ROW_LIMIT, BinaryConv2d, BinaryLayer, BinaryLinear
 from edgenet.nn.recurrent import BINARY_VERSIONS
@@ -78,10 +79,18 @@ def binarize(
         "estimator": estimator, "weight_estimator": weight_estimator, "scale": scale, "threshold": threshold,
     })  # fmt: skip
     report = BinarizationReport(scheme, ends, activations)
-    for name in order + [name for name in layers if name not in order]:
-        role = _end_role(name, layers[name], order)
-        kept = _reason_to_keep(model, name, layers[name], layers, filter_fn)
-        report.layers += _keep(name, layers[name], kept) if kept else _replace(model, name, layers[name], role, plan)
+    ran = set(order)
+    holders = _parameter_holders(layers)
+    new_layers: dict[nn.Module, nn.Module] = {}
+    for name in order + [name for name in layers if name not in ran]:
+        layer = layers[name]
+        kept = _reason_to_keep(model, name, layer, holders, filter_fn)
+        if kept:
+            report.layers += _keep(name, layer, kept)
+            continue
+        new_layers[layer], rows = _binary_version(name, layer, _end_role(name, layer, order), plan)
+        report.layers += rows
+    _swap(model, new_layers)
     model.binarization_report = report  # type: ignore[assignment]
     if has_batch:
         calibrate(model, calibration)  # type: ignore[arg-type]
@@ -104,6 +113,15 @@ def _weight_layers(model: nn.Module) -> dict[str, nn.Module]:
         for name, module in model.named_modules()
         if not isinstance(module, ParametrizationList) and _count(module)
     }
+
+
+def _parameter_holders(layers: dict[str, nn.Module]) -> dict[int, list[str]]:
+    """The layers that hold each parameter, by the parameter's id."""
+    holders: dict[int, list[str]] = {}
+    for name, layer in layers.items():
+        for parameter in layer.parameters(recurse=False):
+            holders.setdefault(id(parameter), []).append(name)
+    return holders
 
 
 @torch.no_grad()
@@ -136,8 +154,10 @@ def _end_role(name: str, layer: nn.Module, order: list[str]) -> str:
 
 
 def _reason_to_keep(
-    model: nn.Module, name: str, layer: nn.Module, layers: dict[str, nn.Module], filter_fn: FilterFunction | None
+    model: nn.Module, name: str, layer: nn.Module, holders: dict[int, list[str]], filter_fn: FilterFunction | None
 ) -> str:
+    if isinstance(layer, FrozenLayer):
+        return FROZEN
     if isinstance(layer, BinaryLayer):
         return "binary already"
     if isinstance(layer, Int8Layer):
@@ -151,10 +171,10 @@ def _reason_to_keep(
     parent = model.get_submodule(name.rpartition(".")[0])
     if isinstance(parent, nn.TransformerEncoderLayer | nn.MultiheadAttention):
         return f"{type(parent).__name__} reads its weights past the layer"
-    own = {id(parameter) for parameter in layer.parameters()}
-    for other_name, other in layers.items():
-        if other is not layer and own & {id(parameter) for parameter in other.parameters(recurse=False)}:
-            return f"shares its weights with {other_name}"
+    for parameter in layer.parameters():
+        others = [other for other in holders.get(id(parameter), []) if other != name]
+        if others:
+            return f"shares its weights with {others[0]}"
     if isinstance(layer, nn.Conv2d):
         if layer.padding_mode != "zeros":
             return f"padding mode {layer.padding_mode!r}: binary convolutions pad with zeros"
@@ -172,22 +192,26 @@ def _reason_to_keep(
 
 
 def _count(layer: nn.Module) -> int:
+    if isinstance(layer, FrozenLayer):
+        return layer.weight.numel()
     parameters = layer.parameters(recurse=is_parametrized(layer))
     return sum(parameter.numel() for parameter in parameters if parameter.dim() > 1)
 
 
 def _keep(name: str, layer: nn.Module, reason: str) -> list[LayerRow]:
     scheme = layer.scheme if isinstance(layer, BinaryLayer) else "int8" if isinstance(layer, Int8Layer) else "full"
-    return [LayerRow(name, type(layer).__name__, "kept", scheme, reason, _count(layer))]
+    action = "binarized" if isinstance(layer, FrozenLayer) else "kept"
+    return [LayerRow(name, type(layer).__name__, action, scheme, reason, _count(layer))]
 
 
-def _replace(model: nn.Module, name: str, layer: nn.Module, role: str, plan: _Plan) -> list[LayerRow]:
+def _binary_version(name: str, layer: nn.Module, role: str, plan: _Plan) -> tuple[nn.Module, list[LayerRow]]:
+    """What takes the layer's place, itself where it is kept as one of the ends, and its rows of the report."""
     if isinstance(layer, nn.RNNBase):
-        return _replace_rnn(model, name, layer, role, plan)
+        return _binary_rnn(name, layer, role, plan)
     if role and plan.ends == "fp32":
-        return _keep(name, layer, role)
+        return layer, _keep(name, layer, role)
     if role and plan.ends == "int8":
-        return _replace_by_int8(model, name, layer, role)
+        return _int8_version(name, layer, role)
     scheme = "bwn" if role else plan.scheme
     binary: nn.Module
     if isinstance(layer, nn.Conv2d):
@@ -197,9 +221,8 @@ def _replace(model: nn.Module, name: str, layer: nn.Module, role: str, plan: _Pl
         assert isinstance(layer, nn.Linear)
         note = ""
         binary = BinaryLinear.from_float(layer, scheme=scheme, **plan.options)
-    _swap(model, layer, binary)
     reason = ", ".join(part for part in (role, note) if part)
-    return [LayerRow(name, type(layer).__name__, "binarized", scheme, reason, _count(layer))]
+    return binary, [LayerRow(name, type(layer).__name__, "binarized", scheme, reason, _count(layer))]
 
 
 def _activations(layer: nn.Conv2d, scheme: str, plan: _Plan) -> tuple[str, str]:
@@ -211,20 +234,18 @@ def _activations(layer: nn.Conv2d, scheme: str, plan: _Plan) -> tuple[str, str]:
     return "int8", "8-bit activations"
 
 
-def _replace_by_int8(model: nn.Module, name: str, layer: nn.Module, role: str) -> list[LayerRow]:
+def _int8_version(name: str, layer: nn.Module, role: str) -> tuple[nn.Module, list[LayerRow]]:
     assert isinstance(layer, nn.Conv2d | nn.Linear)
     row, limit = layer.weight[0].numel(), row_limit(layer)
     if row > limit:
-        return _keep(name, layer, _too_many(role, row, limit))
+        return layer, _keep(name, layer, _too_many(role, row, limit))
     int8 = Int8Conv2d.from_float(layer) if isinstance(layer, nn.Conv2d) else Int8Linear.from_float(layer)
-    _swap(model, layer, int8)
-    return [LayerRow(name, type(layer).__name__, "quantized", "int8", role, _count(layer))]
+    return int8, [LayerRow(name, type(layer).__name__, "quantized", "int8", role, _count(layer))]
 
 
-def _replace_rnn(model: nn.Module, name: str, rnn: nn.RNNBase, role: str, plan: _Plan) -> list[LayerRow]:
+def _binary_rnn(name: str, rnn: nn.RNNBase, role: str, plan: _Plan) -> tuple[nn.Module, list[LayerRow]]:
     input_scheme, note = (plan.scheme, "") if role != "first layer" else _input_scheme(rnn, role, plan.ends)
     binary = BINARY_VERSIONS[type(rnn)].from_float(rnn, scheme=plan.scheme, input_scheme=input_scheme, **plan.options)
-    _swap(model, rnn, binary)
     kind, rows = type(rnn).__name__, []
     for index, layer in enumerate(binary.rows()):
         reason = note if index == 0 else ""
@@ -232,7 +253,7 @@ def _replace_rnn(model: nn.Module, name: str, rnn: nn.RNNBase, role: str, plan: 
         path = f"{name}.layers.{index}"
         rows.append(LayerRow(f"{path}.input", kind, action, layer.input_scheme, reason, layer.input.weight.numel()))
         rows.append(LayerRow(f"{path}.hidden", kind, "binarized", layer.scheme, "", layer.hidden.weight.numel()))
-    return rows
+    return binary, rows
 
 
 def _input_scheme(rnn: nn.RNNBase, role: str, ends: str) -> tuple[str, str]:
@@ -246,12 +267,12 @@ def _too_many(role: str, row: int, limit: int) -> str:
     return f"{role}: its {row:,} weights an output are more than the {limit:,} of 8 bits"
 
 
-def _swap(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
-    """Put `new` wherever `old` is registered: a layer may be used under several names."""
+def _swap(model: nn.Module, new_layers: dict[nn.Module, nn.Module]) -> None:
+    """Put the new layers wherever the old ones are registered: a layer may be used under several names."""
     for parent in list(model.modules()):
-        for key, child in list(parent._modules.items()):
-            if child is old:
-                parent._modules[key] = new
+        for key, child in parent._modules.items():
+            if child in new_layers:
+                parent._modules[key] = new_layers[child]
 
 
 def _warn(report: BinarizationReport, calibration: Any) -> None:

@@ -89,4 +89,9 @@ def starved_channels(
 
 
 def _binary_layers(model: nn.Module) -> dict[str, BinaryLayer]:
-    return {name: module for name, module in model.named_modules() if isinstance(module, BinaryLayer)}
+    """Binary layers that training updates; frozen ones hold no parameter."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, BinaryLayer) and isinstance(module.weight, nn.Parameter)
+    }

@@ -59,6 +59,14 @@ _LENET = _recipes((12, 12, 25), (4e-3, 4e-3, 5e-3))
 _ELMAN = _recipes((20, 30, 30), (2e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 _GATED = _recipes((12, 12, 16), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 
+# Once over all samples, each as it is: the read-out is fitted in closed form.
+_FITTED = _recipes((1, 1, 1), (0.0, 0.0, 0.0), batch_size=500, warmup=0.0, shift=0, distillation=0.0)
+_UNUSUAL = _recipes((12, 12, 20), (2e-3, 2e-3, 2e-3))
+_HIGHWAY_CNN = _recipes((12, 12, 20), (2e-3, 2e-3, 3e-3))
+_DEEP_PLAIN = _recipes((20, 20, 20), (2e-3, 2e-3, 2e-3))
+_PARNET = _recipes((8, 8, 12), (2e-3, 2e-3, 2e-3))
+_RANDOMLY_WIRED = _recipes((6, 6, 12), (2e-3, 2e-3, 2e-3))
+
 _SHARED = (
     (_BASIC, "resnet18 resnet34 reactnet_a"),
     (_SMALL, "resnet20 resnet32 resnet44 resnet56 resnet110 vgg_small nin"),
@@ -70,6 +78,12 @@ _SHARED = (
     (_LENET, "lenet5"),
     (_ELMAN, "elman"),
     (_GATED, "lstm gru"),
+    (_UNUSUAL, "highway_mlp diracnet deep_resnet"),
+    (_HIGHWAY_CNN, "highway_cnn"),
+    (_DEEP_PLAIN, "deep_plain_cnn"),
+    (_PARNET, "parnet"),
+    (_RANDOMLY_WIRED, "randomly_wired"),
+    (_FITTED, "random_cnn elm esn"),
 )
 # By model ("" for the user's own), then by scheme.
 _DEFAULT = {"": _OWN} | {name: recipes for recipes, names in _SHARED for name in names.split()}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from edgenet import __version__
 from edgenet.errors import EdgenetError
+from edgenet.models.fitted import FittedNetwork
 from edgenet.models.registry import SCHEMES
 from edgenet.models.weights import load_pretrained, read_state_dict
 from edgenet.nn import latent_signs, starved_channels
@@ -18,6 +19,7 @@ from edgenet.nn.binarization import check_precision
 from edgenet.tasks import DataSet, Split, load
 from edgenet.training.batches import Batches, calibration_batch
 from edgenet.training.checkpoints import load_checkpoint, load_training_state, save_checkpoint, save_training_state
+from edgenet.training.closed_form import fit_closed_form
 from edgenet.training.events import Event, print_event
 from edgenet.training.files import write_json, write_samples
 from edgenet.training.networks import Factory, Network, find_network
@@ -86,7 +88,8 @@ def train(
 
     model
         A name of the registry (see `edgenet.models.list_models`), "package.module:factory", or a factory: a callable
-        without arguments that returns a torch model whose output is logits [N, classes].
+        without arguments that returns a torch model whose output is logits [N, classes]. A
+        `edgenet.models.FittedNetwork` is fitted in closed form, without distillation; the others follow gradients.
     schemes
         Of "full", "bwn" and "xnor". The full network is trained even where it is not asked for, as long as it is the
         teacher: the binary ones start from its weights and learn from its answers (distillation).
@@ -190,7 +193,8 @@ def _remove_old(out: Path, scheme: str) -> None:
 
 
 def _train_scheme(run: _Run, scheme: str, full: nn.Module | None, distill: bool) -> TrainedNetwork:
-    teacher = full if distill and scheme != "full" else None
+    # What is fitted in closed form is fitted to the classes.
+    teacher = full if distill and scheme != "full" and not isinstance(full, FittedNetwork) else None
     settings = run.settings(scheme, teacher is not None)
     checkpoint = run.out / f"{scheme}.safetensors"
     if run.resume and checkpoint.with_suffix(".json").is_file():
@@ -246,6 +250,10 @@ def _initial_model(run: _Run, scheme: str, full: nn.Module | None) -> nn.Module:
 
 def _fit(run: _Run, scheme: str, model: nn.Module, teacher: nn.Module | None, settings: dict[str, Any]) -> None:
     recipe = run.recipes[scheme]
+    if isinstance(model, FittedNetwork):
+        if recipe.epochs:
+            fit_closed_form(model, run.data.train, recipe, scheme, run.seed, run.on_event)
+        return
     state_path = _state_path(run.out, scheme)
     done, moments = 0, None
     if run.resume and state_path.is_file():

@@ -200,6 +200,15 @@ def test_files_of_two_runs_named_one_by_one_are_compared_within_their_folders(tm
     assert [targets.reference(row, rows) for row in rows] == [0, 1, 0, 1]
 
 
+def test_a_full_network_with_one_bit_layers_of_its_own_is_compared_path_by_path(tmp_path: Path) -> None:
+    folder = models.run_folder(tmp_path / "net")
+    full = (folder / "xnor.onnx").read_bytes()
+    (folder / "full.onnx").write_bytes(full.replace(b"xnor", b"full"))
+    rows = targets.collect([folder], native=True)
+    assert [(row.scheme, row.native) for row in rows] == [(s, path) for s in ("full", "xnor") for path in (True, False)]
+    assert [targets.reference(row, rows) for row in rows] == [0, 1, 0, 1]
+
+
 def test_as_much_of_a_folder_is_told_as_tells_it_apart(tmp_path: Path) -> None:
     rows = collected(models.run_folder(tmp_path / "old" / "net"), models.run_folder(tmp_path / "new" / "net"))
     assert [row.name for row in rows if row.scheme == "full"] == ["old/net/full.onnx", "new/net/full.onnx"]

@@ -278,3 +278,26 @@ def test_networks_of_the_registry_learn_digits_in_an_epoch(tmp_path, name):
     )
     assert bwn.accuracy > 0.5
     assert math.isclose(bwn.metadata["accuracy"]["value"], bwn.accuracy)
+
+
+def test_networks_with_a_read_out_in_closed_form_are_fitted_instead_of_trained(tmp_path):
+    events = []
+    networks = train("elm", out=tmp_path, options={"hidden_size": 200}, on_event=events.append, progress_bar=False)
+    assert all(network.accuracy > 0.75 for network in networks), [network.accuracy for network in networks]
+    assert not any(network.metadata["distilled"] for network in networks)
+    assert [event.kind for event in events if event.kind != "note"] == ["start", "done"] * 3
+    assert [event.text for event in events if event.kind == "note"] == [
+        "read-out fitted in closed form to 4,000 samples"
+    ] * 3
+    full, bwn, _ = networks
+    assert torch.equal(full.model.hidden.weight, bwn.model.hidden.weight)
+    again, _ = load_checkpoint(bwn.checkpoint)
+    x = torch.randn(2, 1, 32, 32)
+    assert torch.equal(again(x), bwn.model(x))
+
+
+def test_every_epoch_of_a_closed_form_recipe_adds_the_samples_once_more(stripes, tmp_path):
+    events = []
+    options = {"recipe": Recipe(3, 0.0, shift=1), "options": {"hidden_size": 8}, "on_event": events.append}
+    train("elm", ["full"], data=stripes, out=tmp_path, **options)
+    assert "read-out fitted in closed form to 114 samples" in [event.text for event in events]
