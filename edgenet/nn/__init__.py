@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from edgenet.nn.packing import pack_bits, unpack_bits
     from edgenet.nn.recurrent import BinaryGRU, BinaryLSTM, BinaryRNN
     from edgenet.nn.recurrent_layer import BinaryRNNLayer, RecurrentParameters
+    from edgenet.nn.sequences import last_step, mask_steps, reverse_sequences, run_recurrent, step_mask
 
 _MODULES = {
     "binarization": ("binarize",),
@@ -63,6 +64,7 @@ _MODULES = {
     "packing": ("pack_bits", "unpack_bits"),
     "recurrent": ("BinaryGRU", "BinaryLSTM", "BinaryRNN"),
     "recurrent_layer": ("BinaryRNNLayer", "RecurrentParameters"),
+    "sequences": ("last_step", "mask_steps", "reverse_sequences", "run_recurrent", "step_mask"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -97,13 +99,18 @@ __all__ = [
     "clip_after_step",
     "clip_latent_weights",
     "get_estimator",
+    "last_step",
     "latent_signs",
     "list_estimators",
+    "mask_steps",
     "pack_bits",
+    "reverse_sequences",
+    "run_recurrent",
     "scaled_sign",
     "set_progress",
     "sign",
     "starved_channels",
+    "step_mask",
     "unpack_bits",
 ]
 

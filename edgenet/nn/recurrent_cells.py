@@ -35,6 +35,8 @@ class Cell(ABC):
     """Number of tensors of its state."""
     has_hidden_bias: ClassVar[bool] = False
     """Whether the last gate has a bias of its own in the hidden half."""
+    holding_input: ClassVar[tuple[float, ...]] = ()
+    """Of each gate, the input half that keeps all but the state's first tensor as they are; () where there are none."""
 
     def __init__(self, scheme: str) -> None:
         self.gate: Function = hard_sigmoid if scheme == "xnor" else torch.sigmoid
@@ -74,6 +76,8 @@ class LSTMCell(Cell):
 
     initial_bias = (0.0, 1.0, 0.0, 0.0)
     states = 2
+    # Far beyond what a hidden half adds: s(i) is 0 and s(f) is 1, exactly, with soft gates as with hard ones.
+    holding_input = (-1e9, 1e9, 0.0, 0.0)
 
     def step(self, a: Tensor, u: Tensor, state: State) -> State:
         i, f, g, o = a.chunk(4, 1)

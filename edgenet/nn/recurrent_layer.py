@@ -72,31 +72,38 @@ class BinaryRNNLayer(nn.Module):
             self.input_norm.bias.copy_(torch.tensor(cell.initial_bias).repeat_interleave(hidden_size))
 
     @torch.no_grad()
-    def adopt(self, rnn: nn.RNNBase, index: int) -> None:
-        """Copy weights and biases of layer `index` of a float network of the same cell."""
+    def adopt(self, rnn: nn.RNNBase, row: str) -> None:
+        """Copy weights and biases of one row of a float network of the same cell: "l0", "l0_reverse", "l1", ..."""
         for half, name in ((self.input, "ih"), (self.hidden, "hh")):
-            half.load_state_dict({"weight": getattr(rnn, f"weight_{name}_l{index}")}, strict=False)
+            half.load_state_dict({"weight": getattr(rnn, f"weight_{name}_{row}")}, strict=False)
         if rnn.bias:
-            into_input, hidden_bias = self._split(getattr(rnn, f"bias_hh_l{index}"))
-            self.input_norm.bias.copy_(getattr(rnn, f"bias_ih_l{index}") + into_input)
+            into_input, hidden_bias = self._split(getattr(rnn, f"bias_hh_{row}"))
+            self.input_norm.bias.copy_(getattr(rnn, f"bias_ih_{row}") + into_input)
             if self.hidden_bias is not None and hidden_bias is not None:
                 self.hidden_bias.copy_(hidden_bias)
 
-    def forward(self, x: Tensor, initial: State) -> tuple[Tensor, State]:
-        """x [T, N, I], initial state of tensors [N, H] -> the state's first tensor [T, N, H], and the final state."""
-        states, final = (self._train_forward if self.input_norm.training else self._infer)(x, initial)
+    def forward(self, x: Tensor, initial: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """x [T, N, I], initial state of tensors [N, H] -> the state's first tensor [T, N, H], and the final state.
+
+        `mask` [T, N] is False at padding, which comes after the real steps: there the state stays as it is, and the
+        normalisations see nothing of it.
+        """
+        states, final = (self._train_forward if self.input_norm.training else self._infer)(x, initial, mask)
         if self.hidden_norm.training:
-            self._follow(states, initial[0])
+            self._follow(states, initial[0], mask)
         return states, final
 
-    def _train_forward(self, x: Tensor, initial: State) -> tuple[Tensor, State]:
+    def _train_forward(self, x: Tensor, initial: State, mask: Tensor | None) -> tuple[Tensor, State]:
         scale, offset = self.hidden_norm.affine()
         weight = (self.hidden.scaled_weight() * scale.unsqueeze(1)).t()
         into_input, hidden_bias = self._split(offset)
-        u = self.input_norm(self.input(x).flatten(0, 1)).add(into_input).unflatten(0, x.shape[:2])
-        return self._recur(u, self._with_bias(hidden_bias), initial, lambda s, addend: torch.addmm(addend, s, weight))
+        real = x.flatten(0, 1) if mask is None else x[mask]
+        u = _spread(self.input_norm(self.input(real)).add(into_input), x, mask)
+        return self._recur(
+            u, self._with_bias(hidden_bias), initial, mask, lambda s, addend: torch.addmm(addend, s, weight)
+        )
 
-    def _infer(self, x: Tensor, initial: State) -> tuple[Tensor, State]:
+    def _infer(self, x: Tensor, initial: State, mask: Tensor | None) -> tuple[Tensor, State]:
         p = self.inference_parameters()
         scale = p.input_scale
         if isinstance(self.input, BinaryLinear):
@@ -107,15 +114,18 @@ class BinaryRNNLayer(nn.Module):
         product = integer_linear if p.input_scheme == "int8" else F.linear
         u = product(x, p.input_weight) * scale + p.input_bias
         return self._recur(
-            u, p.hidden_bias, initial, lambda s, addend: F.linear(s, p.hidden_weight) * p.hidden_scale + addend
+            u, p.hidden_bias, initial, mask, lambda s, addend: F.linear(s, p.hidden_weight) * p.hidden_scale + addend
         )
 
     def _recur(
-        self, u: Tensor, hidden_bias: Tensor | None, state: State, affine: Callable[[Tensor, Tensor], Tensor]
-    ) -> tuple[Tensor, State]:
+        self, u: Tensor, hidden_bias: Tensor | None, state: State, mask: Tensor | None,
+        affine: Callable[[Tensor, Tensor], Tensor],
+    ) -> tuple[Tensor, State]:  # fmt: skip
         states = []
-        for u_t, addend in zip(u.unbind(0), self.cell.addend(u, hidden_bias).unbind(0), strict=True):
-            state = self.cell.step(affine(self._activation(state[0]), addend), u_t, state)
+        real = [None] * len(u) if mask is None else mask.unsqueeze(2).unbind(0)
+        for u_t, addend, real_t in zip(u.unbind(0), self.cell.addend(u, hidden_bias).unbind(0), real, strict=True):
+            following = self.cell.step(affine(self._activation(state[0]), addend), u_t, state)
+            state = following if real_t is None else _choose(real_t, following, state)
             states.append(state[0])
         return torch.stack(states), state
 
@@ -125,10 +135,11 @@ class BinaryRNNLayer(nn.Module):
         return self.cell.output(state)
 
     @torch.no_grad()
-    def _follow(self, states: Tensor, initial: Tensor) -> None:
+    def _follow(self, states: Tensor, initial: Tensor, mask: Tensor | None) -> None:
         # The first step comes from zeros, as no later one does; it would bias the statistics.
-        before = states[:-1] if states.shape[0] > 1 else initial.unsqueeze(0)
-        self.hidden_norm.follow(F.linear(self._activation(before), self.hidden.scaled_weight()).flatten(0, 1))
+        before = states[:-1].flatten(0, 1) if mask is None else states[:-1][mask[1:]]
+        before = before if len(before) else initial
+        self.hidden_norm.follow(F.linear(self._activation(before), self.hidden.scaled_weight()))
 
     def _split(self, offset: Tensor) -> tuple[Tensor, Tensor | None]:
         """An offset of the hidden half: what of it can move to the input half, and what cannot."""
@@ -168,3 +179,16 @@ class BinaryRNNLayer(nn.Module):
             hidden_threshold=self.hidden.threshold,
             hidden_bias=self._with_bias(hidden_bias),
         )
+
+
+def _spread(real: Tensor, x: Tensor, mask: Tensor | None) -> Tensor:
+    """Values of the real steps, one a row, where these stand among the steps of x [T, N, ...]; zeros elsewhere."""
+    if mask is None:
+        return real.unflatten(0, x.shape[:2])
+    spread = real.new_zeros(*x.shape[:2], real.shape[1])
+    spread[mask] = real
+    return spread
+
+
+def _choose(real: Tensor, following: State, state: State) -> State:
+    return tuple(torch.where(real, after, before) for after, before in zip(following, state, strict=True))

@@ -4,7 +4,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.utils.rnn import pack_sequence
 
 from edgenet.errors import EdgenetError
 from edgenet.nn import BinaryGRU, BinaryLSTM, BinaryRNN, calibrate
@@ -198,12 +197,6 @@ def test_an_lstm_without_biases_keeps_its_open_forget_gates():
 def test_other_shapes_are_refused(kind, shape):
     with pytest.raises(EdgenetError, match=f"{kind.__name__} needs a batch of sequences with 5 features a step"):
         kind(5, 8)(torch.zeros(shape))
-
-
-@of_every_kind
-def test_sequences_of_several_lengths_are_refused(kind):
-    with pytest.raises(EdgenetError, match="got PackedSequence"):
-        kind(5, 8)(pack_sequence([torch.zeros(3, 5), torch.zeros(2, 5)]))
 
 
 @of_every_kind
