@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from edgenet.nn.binarization_report import BinarizationReport, LayerRow
     from edgenet.nn.calibration import calibrate
     from edgenet.nn.dirac import DiracConv2d
+    from edgenet.nn.embeddings import BinaryEmbedding, Int8Embedding
     from edgenet.nn.estimators import (
         ApproxSign,
         ErrorDecay,
@@ -44,6 +45,7 @@ _MODULES = {
     "binarization_report": ("BinarizationReport", "LayerRow"),
     "calibration": ("calibrate",),
     "dirac": ("DiracConv2d",),
+    "embeddings": ("BinaryEmbedding", "Int8Embedding"),
     "estimators": (
         "ApproxSign",
         "ErrorDecay",
@@ -72,6 +74,7 @@ __all__ = [
     "ApproxSign",
     "BinarizationReport",
     "BinaryConv2d",
+    "BinaryEmbedding",
     "BinaryGRU",
     "BinaryLSTM",
     "BinaryLayer",
@@ -87,6 +90,7 @@ __all__ = [
     "FrozenRNN",
     "Identity",
     "Int8Conv2d",
+    "Int8Embedding",
     "Int8Layer",
     "Int8Linear",
     "LayerRow",

@@ -12,6 +12,7 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 from edgenet.errors import EdgenetError
 from edgenet.nn.binarization_report import BinarizationReport, LayerRow
 from edgenet.nn.calibration import BinarizationWarning, calibrate
+from edgenet.nn.embeddings import BinaryEmbedding, Int8Embedding, reason_to_keep
 from edgenet.nn.estimators import Estimator
 from edgenet.nn.frozen import FROZEN, FrozenLayer
 from edgenet.nn.int8 import LINEAR_ROW_LIMIT, Int8Conv2d, Int8Layer, Int8Linear, row_limit
@@ -19,7 +20,7 @@ from edgenet.nn.layers import ACTIVATIONS, BINARY_SCHEMES, INT8_ROW_LIMIT, Binar
 from edgenet.nn.recurrent import BINARY_VERSIONS
 
 ENDS = ("fp32", "int8", "binary")
-_WITH_BINARY_VERSION = (nn.Conv2d, nn.Linear, *BINARY_VERSIONS)
+_WITH_BINARY_VERSION = (nn.Conv2d, nn.Linear, nn.Embedding, *BINARY_VERSIONS)
 FilterFunction = Callable[[nn.Module, str], bool]
 # A transition of DenseNet is the only way on from one block to the next, as a projection is round a block.
 _SHORTCUT_NAMES = ("downsample", "shortcut", "skip", "projection", "residual", "transition")
@@ -30,6 +31,7 @@ class _Plan:
     scheme: str
     ends: str
     activations: str
+    embeddings: str
     options: dict[str, Any]
 
 
@@ -37,9 +39,9 @@ def binarize(
     model: nn.Module, scheme: str, *, ends: str = "int8", filter_fn: FilterFunction | None = None,
     calibration: Tensor | tuple[Any, ...] | str | None = None,
     estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste", scale: str = "mean",
-    threshold: bool = True, activations: str = "fp32",
+    threshold: bool = True, activations: str = "fp32", embeddings: str | None = None,
 ) -> BinarizationReport:  # fmt: skip
-    """Replace the convolutions, linear layers and recurrent networks of `model` by binary ones, in place.
+    """Replace the convolutions, linear layers, embeddings and recurrent networks of `model` by binary ones, in place.
 
     scheme
         "bwn": 1-bit weights; "xnor": 1-bit weights and activations.
@@ -58,6 +60,9 @@ def binarize(
         As in `BinaryConv2d`.
     activations
         Of convolutions with 1-bit weights (scheme bwn): "fp32", or "int8", which is faster.
+    embeddings
+        What becomes of embeddings: "fp32", "int8" or "binary"; None: as the ends. The first layer, of the ends, is the
+        first that is no embedding.
 
     The layers' parameters stay the same objects and become the latent weights (recurrent networks are copied). The
     report is also left on the model as `model.binarization_report`. In your own training loop call
@@ -65,20 +70,22 @@ def binarize(
 
     Kept, with the reason in the report: depthwise convolutions, padding other than zeros, subclasses, shared or
     computed weights, ends with too many weights an output for 8 bits, and every other kind of layer that holds weights.
-    Raises EdgenetError for an unknown scheme, ends or activations, or where `model` is itself a single layer.
+    Raises EdgenetError for an unknown scheme, ends, activations or embeddings, or where `model` is itself a single
+    layer.
     """
     if scheme not in BINARY_SCHEMES:
         raise EdgenetError(f"unknown scheme {scheme!r}: binarize knows 'bwn' and 'xnor'")
-    check_precision(ends, activations)
+    check_precision(ends, activations, embeddings)
     layers = _weight_layers(model)
     if "" in layers:
         raise EdgenetError("binarize works on a model in place: wrap a single layer in torch.nn.Sequential")
     has_batch = calibration is not None and not isinstance(calibration, str)
     order = _execution_order(model, layers, calibration) if has_batch else list(layers)
-    plan = _Plan(scheme, ends, activations, {
+    plan = _Plan(scheme, ends, activations, embeddings or ends, {
         "estimator": estimator, "weight_estimator": weight_estimator, "scale": scale, "threshold": threshold,
     })  # fmt: skip
-    report = BinarizationReport(scheme, ends, activations)
+    report = BinarizationReport(scheme, ends, activations, embeddings or ends)
+    multiplying = [name for name in order if not isinstance(layers[name], nn.Embedding)]
     ran = set(order)
     holders = _parameter_holders(layers)
     new_layers: dict[nn.Module, nn.Module] = {}
@@ -88,7 +95,7 @@ def binarize(
         if kept:
             report.layers += _keep(name, layer, kept)
             continue
-        new_layers[layer], rows = _binary_version(name, layer, _end_role(name, layer, order), plan)
+        new_layers[layer], rows = _binary_version(name, layer, _end_role(name, layer, multiplying), plan)
         report.layers += rows
     _swap(model, new_layers)
     model.binarization_report = report  # type: ignore[assignment]
@@ -98,12 +105,14 @@ def binarize(
     return report
 
 
-def check_precision(ends: str, activations: str) -> None:
-    """Raises EdgenetError for ends or activations that `binarize` does not know."""
+def check_precision(ends: str, activations: str, embeddings: str | None = None) -> None:
+    """Raises EdgenetError for ends, activations or embeddings that `binarize` does not know."""
     if ends not in ENDS:
         raise EdgenetError(f"unknown ends {ends!r}: use 'fp32', 'int8' or 'binary'")
     if activations not in ACTIVATIONS:
         raise EdgenetError(f"unknown activations {activations!r}: use 'fp32' or 'int8'")
+    if embeddings is not None and embeddings not in ENDS:
+        raise EdgenetError(f"unknown embeddings {embeddings!r}: use 'fp32', 'int8' or 'binary'")
 
 
 def _weight_layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -160,7 +169,7 @@ def _reason_to_keep(
         return FROZEN
     if isinstance(layer, BinaryLayer):
         return "binary already"
-    if isinstance(layer, Int8Layer):
+    if isinstance(layer, Int8Layer | Int8Embedding):
         return "8-bit already"
     if type(layer) not in _WITH_BINARY_VERSION:
         base = next((kind for kind in _WITH_BINARY_VERSION if isinstance(layer, kind)), None)
@@ -180,8 +189,8 @@ def _reason_to_keep(
             return f"padding mode {layer.padding_mode!r}: binary convolutions pad with zeros"
         if 1 < layer.in_channels == layer.groups:
             return "depthwise convolution: too few weights an output to be worth a bit"
-    if isinstance(layer, nn.RNNBase) and layer.bidirectional:
-        return f"{type(layer).__name__} in both directions: binary recurrent networks read in one"
+    if isinstance(layer, nn.Embedding) and reason_to_keep(layer):
+        return reason_to_keep(layer)
     if isinstance(layer, nn.RNNBase) and layer.proj_size:
         return f"{type(layer).__name__} with projections (proj_size) has no binary version"
     if isinstance(layer, nn.RNN) and layer.nonlinearity != "tanh":
@@ -199,7 +208,8 @@ def _count(layer: nn.Module) -> int:
 
 
 def _keep(name: str, layer: nn.Module, reason: str) -> list[LayerRow]:
-    scheme = layer.scheme if isinstance(layer, BinaryLayer) else "int8" if isinstance(layer, Int8Layer) else "full"
+    is_int8 = isinstance(layer, Int8Layer | Int8Embedding)
+    scheme = layer.scheme if isinstance(layer, BinaryLayer) else "int8" if is_int8 else "full"
     action = "binarized" if isinstance(layer, FrozenLayer) else "kept"
     return [LayerRow(name, type(layer).__name__, action, scheme, reason, _count(layer))]
 
@@ -208,6 +218,8 @@ def _binary_version(name: str, layer: nn.Module, role: str, plan: _Plan) -> tupl
     """What takes the layer's place, itself where it is kept as one of the ends, and its rows of the report."""
     if isinstance(layer, nn.RNNBase):
         return _binary_rnn(name, layer, role, plan)
+    if isinstance(layer, nn.Embedding):
+        return _binary_embedding(name, layer, plan)
     if role and plan.ends == "fp32":
         return layer, _keep(name, layer, role)
     if role and plan.ends == "int8":
@@ -243,12 +255,23 @@ def _int8_version(name: str, layer: nn.Module, role: str) -> tuple[nn.Module, li
     return int8, [LayerRow(name, type(layer).__name__, "quantized", "int8", role, _count(layer))]
 
 
+def _binary_embedding(name: str, layer: nn.Embedding, plan: _Plan) -> tuple[nn.Module, list[LayerRow]]:
+    if plan.embeddings == "fp32":
+        return layer, _keep(name, layer, "embedding")
+    if plan.embeddings == "int8":
+        row = LayerRow(name, "Embedding", "quantized", "int8", "embedding", _count(layer))
+        return Int8Embedding.from_float(layer), [row]
+    options = {key: plan.options[key] for key in ("weight_estimator", "scale")}
+    row = LayerRow(name, "Embedding", "binarized", "bwn", "embedding", _count(layer))
+    return BinaryEmbedding.from_float(layer, **options), [row]
+
+
 def _binary_rnn(name: str, rnn: nn.RNNBase, role: str, plan: _Plan) -> tuple[nn.Module, list[LayerRow]]:
     input_scheme, note = (plan.scheme, "") if role != "first layer" else _input_scheme(rnn, role, plan.ends)
     binary = BINARY_VERSIONS[type(rnn)].from_float(rnn, scheme=plan.scheme, input_scheme=input_scheme, **plan.options)
     kind, rows = type(rnn).__name__, []
     for index, layer in enumerate(binary.rows()):
-        reason = note if index == 0 else ""
+        reason = note if index < binary.directions else ""
         action = {"full": "kept", "int8": "quantized"}.get(layer.input_scheme, "binarized")
         path = f"{name}.layers.{index}"
         rows.append(LayerRow(f"{path}.input", kind, action, layer.input_scheme, reason, layer.input.weight.numel()))

@@ -31,6 +31,7 @@ class BinarizationReport:
     scheme: str
     ends: str
     activations: str = "fp32"
+    embeddings: str = ""
     layers: list[LayerRow] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[LayerRow]:
@@ -84,6 +85,7 @@ class BinarizationReport:
         eight_bit = sum(row.weights for row in self.quantized)
         options = f"{self.scheme}, ends {self.ends}"
         options += f", activations {self.activations}" if self.activations != "fp32" else ""
+        options += f", embeddings {self.embeddings}" if any(row.kind == "Embedding" for row in self.layers) else ""
         others = f", {eight_bit:,} have 8 bits" if eight_bit else ""
         lines.append(f"{binary:,} of {total:,} weights are binary{others} ({options})")
         return "\n".join(lines)

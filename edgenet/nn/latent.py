@@ -66,12 +66,13 @@ def starved_channels(
     """Layers with starved outputs: weights of one sign only, all at the clipping bound, or never flipped.
 
     `before` is `latent_signs(model)` from when training began; without it the last is not looked at. Outputs with a
-    single weight are not judged. Warns once a layer (StarvedWeightsWarning) unless `warn` is False.
+    single weight are not judged, nor are embeddings, whose rows of rare tokens never learn. Warns once a layer
+    (StarvedWeightsWarning) unless `warn` is False.
     """
     rows = []
     for name, layer in _binary_layers(model).items():
         weight = layer.weight.flatten(1)
-        if weight.shape[1] < 2:
+        if weight.shape[1] < 2 or isinstance(layer, nn.Embedding):
             continue
         positive = weight >= 0
         one_sign = positive.all(1) | ~positive.any(1)

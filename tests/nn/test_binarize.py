@@ -192,8 +192,8 @@ def test_layers_without_a_binary_version_are_named():
             super().__init__()
             self.embedding = nn.Embedding(10, 8)
             self.encoder = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-            self.gru = nn.GRU(8, 8, bidirectional=True, batch_first=True)
-            self.lstm = nn.LSTM(16, 12, proj_size=8, batch_first=True)
+            self.positions = nn.Embedding(4, 8, max_norm=1.0)
+            self.lstm = nn.LSTM(8, 12, proj_size=8, batch_first=True)
             self.own_lstm = OwnLSTM(8, 8, batch_first=True)
             self.relu_rnn = nn.RNN(8, 8, nonlinearity="relu", batch_first=True)
             self.tied = nn.Linear(8, 10)
@@ -202,19 +202,20 @@ def test_layers_without_a_binary_version_are_named():
             self.head = nn.Linear(6, 2)
 
         def forward(self, x):
-            x = self.lstm(self.gru(self.encoder(self.embedding(x)))[0])[0]
+            x = self.embedding(x) + self.positions(torch.arange(x.shape[1]))
+            x = self.lstm(self.encoder(x))[0]
             x = self.relu_rnn(self.own_lstm(x)[0])[0]
             return self.head(self.normed(self.tied(x[:, -1])))
 
     with pytest.warns(BinarizationWarning, match="nothing"):
         rows = as_rows(enn.binarize(Attention(), "xnor", calibration=torch.arange(8).view(2, 4)))
     assert {name: reason for name, (_, _, reason) in rows.items()} == {
-        "embedding": "no binary Embedding",
+        "embedding": "shares its weights with tied",
+        "positions": "an embedding that renormalises its rows (max_norm)",
         "encoder.self_attn": "no binary MultiheadAttention",
         "encoder.self_attn.out_proj": "NonDynamicallyQuantizableLinear is a subclass of Linear with a life of its own",
         "encoder.linear1": "TransformerEncoderLayer reads its weights past the layer",
         "encoder.linear2": "TransformerEncoderLayer reads its weights past the layer",
-        "gru": "GRU in both directions: binary recurrent networks read in one",
         "lstm": "LSTM with projections (proj_size) has no binary version",
         "own_lstm": "OwnLSTM is a subclass of LSTM with a life of its own",
         "relu_rnn": "RNN with relu: binary Elman networks have tanh",
