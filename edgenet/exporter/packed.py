@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgenet.exporter.functions import DOMAIN, OPERATOR_SET
+from edgenet.exporter.functions import DOMAIN, OPERATOR_SET, OPSET
 from edgenet.nn import BinaryConv2d, BinaryLinear, pack_bits
 from edgenet.nn.drop_in import DropInConv2d
 
@@ -19,16 +19,24 @@ def node(
     shapes: Sequence[Sequence[Any]],
     domain: str = DOMAIN,
     version: int = OPERATOR_SET,
+    dtype: torch.dtype = torch.float32,
 ) -> Sequence[Tensor]:
-    """The outputs, float32 of the given shapes, of one ONNX node that torch's exporter writes as it is."""
+    """The outputs, of the given type and shapes, of one ONNX node that torch's exporter writes as it is."""
     return torch.onnx.ops.symbolic_multi_out(
         f"{domain}::{operator}",
         operands,
         attributes,
-        dtypes=[torch.float32] * len(shapes),
+        dtypes=[dtype] * len(shapes),
         shapes=shapes,
         version=version,
     )
+
+
+def standard_node(
+    operator: str, operands: Sequence[Tensor | None], shape: Sequence[Any], dtype: torch.dtype, **attributes: Any
+) -> Tensor:
+    """The output of one node of ONNX itself."""
+    return node(operator, operands, attributes, [shape], domain="", version=OPSET, dtype=dtype)[0]
 
 
 class PackedLayer(nn.Module):

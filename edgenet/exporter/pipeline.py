@@ -18,7 +18,7 @@ from edgenet.exporter.functions import OPSET, attach_functions
 from edgenet.exporter.metadata import describe
 from edgenet.exporter.passes import apply_passes
 from edgenet.exporter.replacement import pack_layers
-from edgenet.exporter.translation import Signature, signature, translate
+from edgenet.exporter.translation import LENGTHS, STATE, Signature, add_defaults, signature, translate
 from edgenet.exporter.verification import verify
 from edgenet.files import write_whole
 
@@ -49,7 +49,7 @@ def export(
     example: Tensor | tuple[Tensor, ...],
     path: str | Path,
     *,
-    samples: Tensor | NDArray | None = None,
+    samples: Tensor | NDArray | Mapping[str, Tensor | NDArray] | None = None,
     metadata: Mapping[str, Any] | None = None,
     opset: int = OPSET,
 ) -> ExportResult:
@@ -57,13 +57,17 @@ def export(
 
     Binary layers become `edgenet` operators with packed weights, each with a portable body in the file (see
     export/SPEC.md); everything else becomes standard operators. The batch is open; so is the time axis of a recurrent
-    model, which is one whose `forward(x, state)` returns (logits, state), with the state as input and output. The model
-    itself is left as it is; its inference mode is what is exported.
+    model, which is one whose `forward` has parameters named `state` (it then returns (logits, state), with the state as
+    input and output of the file) or `lengths` (int64 [batch], how many steps of each zero-padded sequence are real; an
+    input that may be left out when the file is run). The model itself is left as it is; its inference mode is what is
+    exported.
 
     Args:
-        example: an input [batch, ...] ([batch, time, features] for a recurrent model), or a tuple of the inputs.
+        example: an input [batch, ...] ([batch, time, features], or [batch, time] of tokens, for a recurrent model), or
+            a tuple of the inputs.
         path: the file; missing folders are made, an existing file is replaced.
-        samples: inputs [n, ...] to verify with, best real ones; without them random ones, and a milder rule
+        samples: inputs [n, ...] to verify with, best real ones, or a mapping of such by the file's names of its
+            inputs, as {"input": ..., "lengths": ...}; without them random ones, and a milder rule
             (`edgenet.exporter.verification`).
         metadata: what to write into the file besides, such as `classes`, `preprocessing`, `model`, `task`, `data`.
         opset: 18 is the only one.
@@ -78,9 +82,11 @@ def export(
     original = copy.deepcopy(model).cpu().float().eval()
     call = signature(original, example)
     entries = describe(original, call.sample_shape, metadata)
-    arguments = _samples(original, call, samples)
+    arguments = _samples(call, samples)
     content = to_onnx(pack_layers(copy.deepcopy(original)), call, entries).SerializeToString()
-    verified = verify(original, content, arguments, random_samples=samples is None)
+    verified = verify(
+        original, content, arguments, call.input_names, random_samples=samples is None, stepwise=call.stepwise
+    )
     _write(target, content)
     return ExportResult(
         path=target,
@@ -104,6 +110,7 @@ def to_onnx(packed: nn.Module, call: Signature, entries: Mapping[str, str]) -> o
     proto.producer_name, proto.producer_version = "edgenet", entries["edgenet.edgenet_version"]
     proto.graph.name = entries.get("edgenet.model", "network")
     attach_functions(proto)
+    add_defaults(proto)
     onnx.helper.set_model_props(proto, dict(entries))
     try:
         onnx.checker.check_model(proto, full_check=True)
@@ -112,29 +119,49 @@ def to_onnx(packed: nn.Module, call: Signature, entries: Mapping[str, str]) -> o
     return proto
 
 
-def _samples(model: nn.Module, call: Signature, samples: Tensor | NDArray | None) -> list[Tensor]:
-    """The model's arguments for verification, [samples, ...] each, the state [layers, samples, ...] as zeros."""
+def _samples(call: Signature, samples: Tensor | NDArray | Mapping[str, Tensor | NDArray] | None) -> list[Tensor]:
+    """The model's arguments for verification, [samples, ...] each, the state [layers, samples, ...]."""
+    given = samples if isinstance(samples, Mapping) else {} if samples is None else {"input": samples}
+    unknown = [name for name in given if name not in call.input_names]
+    if unknown:
+        raise EdgenetError(f"samples for {unknown[0]!r}, but the inputs are {', '.join(call.input_names)}")
+    if samples is not None and "input" not in given:
+        raise EdgenetError("the samples lack 'input', the first input of the network")
+    inputs = _inputs(call, given.get("input"))
+    count, arguments = len(inputs), [inputs]
+    for name, example in list(zip(call.input_names, call.arguments, strict=True))[1:]:
+        if name in given:
+            arguments.append(torch.as_tensor(np.asarray(given[name])).to(example.dtype))
+        elif name == STATE:
+            arguments.append(example.new_zeros(example.shape[0], count, *example.shape[2:]))
+        elif name == LENGTHS:
+            arguments.append(torch.full((count,), inputs.shape[max(call.open_axes[0])]))
+        else:  # further inputs are those of the example, repeated
+            arguments.append(example[torch.arange(count) % len(example)])
+        if arguments[-1].shape[1 if name == STATE else 0] != count:
+            raise EdgenetError(f"the samples of {name!r} are {list(arguments[-1].shape)}, for {count} inputs")
+    return arguments
+
+
+def _inputs(call: Signature, samples: Tensor | NDArray | None) -> Tensor:
     kind = call.arguments[0].dtype
     if samples is None and not kind.is_floating_point:
         raise EdgenetError(f"random numbers cannot stand in for inputs of type {kind}; give samples to verify with")
     if samples is None:
         generator = torch.Generator().manual_seed(RANDOM_SEED)
-        inputs = torch.randn((RANDOM_SAMPLES, *call.sample_shape), generator=generator)
-    else:
-        inputs = torch.as_tensor(np.asarray(samples)).to(kind)
-        if list(inputs.shape[2 if call.recurrent else 1 :]) != call.sample_shape[1 if call.recurrent else 0 :]:
-            raise EdgenetError(
-                f"the samples are {list(inputs.shape)}, but the example's are [batch, {str(call.sample_shape)[1:]}"
-            )
-    count = len(inputs)
-    if count == 0:
+        return torch.randn((RANDOM_SAMPLES, *call.sample_shape), generator=generator)
+    inputs = torch.as_tensor(np.asarray(samples)).to(kind)
+    shapes = [
+        [size for axis, size in enumerate(shape) if axis not in call.open_sample_axes]
+        for shape in (list(inputs.shape[1:]), call.sample_shape)
+    ]
+    if inputs.dim() != call.arguments[0].dim() or shapes[0] != shapes[1]:
+        raise EdgenetError(
+            f"the samples are {list(inputs.shape)}, but the example's are [batch, {str(call.sample_shape)[1:]}"
+        )
+    if len(inputs) == 0:
         raise EdgenetError("the export cannot be verified without samples; give at least one, or None for random ones")
-    if call.recurrent:
-        layers, _, hidden = call.arguments[1].shape
-        return [inputs, torch.zeros(layers, count, hidden)]
-    # Further inputs are those of the example, repeated.
-    others = [t[torch.arange(count) % len(t)] for t in call.arguments[1:]]
-    return [inputs, *others]
+    return inputs
 
 
 def _target(path: str | Path) -> Path:

@@ -4,10 +4,12 @@ from torch import nn
 
 from edgenet.exporter.packed import PackedConv2d, PackedLinear
 from edgenet.exporter.packed_dirac import packed_dirac
+from edgenet.exporter.packed_embedding import PackedBinaryEmbedding, PackedInt8Embedding
 from edgenet.exporter.packed_int8 import PackedInt8Conv2d, PackedInt8Linear
 from edgenet.exporter.packed_recurrent import PackedRNN
 from edgenet.exporter.standard_recurrent import StandardRNN, has_standard_node
 from edgenet.nn import BinaryConv2d, BinaryLinear, DiracConv2d, Int8Conv2d, Int8Linear
+from edgenet.nn.embeddings import BinaryEmbedding, Int8Embedding
 from edgenet.nn.recurrent import BinaryRNNBase
 
 
@@ -37,6 +39,10 @@ def _packed(module: nn.Module) -> nn.Module | None:
         return PackedInt8Linear.of(module)
     if isinstance(module, DiracConv2d):
         return packed_dirac(module)
+    if isinstance(module, BinaryEmbedding):
+        return PackedBinaryEmbedding(module)
+    if isinstance(module, Int8Embedding):
+        return PackedInt8Embedding(module)
     if isinstance(module, BinaryRNNBase):
         return PackedRNN(module)
     if isinstance(module, nn.RNNBase) and has_standard_node(module):

@@ -44,12 +44,12 @@ class StandardRNNLayer(nn.Module):
         self.register_buffer("recurrent_weight", stacked[1])
         self.register_buffer("bias", torch.cat(stacked[2:], 1) if rnn.bias else None)
 
-    def forward(self, x: Tensor, initial: State | None) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, initial: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
         """x [T, N, I], state of tensors [directions, N, H] -> output [T, N, directions * H], final state."""
         hidden_size = self.attributes["hidden_size"]
         state_shape = [self.directions, x.shape[1], hidden_size]
         shapes = [[x.shape[0], self.directions, x.shape[1], hidden_size], *[state_shape] * self.states]
-        operands: list[Tensor | None] = [x, self.weight, self.recurrent_weight, self.bias, None, *(initial or ())]
+        operands: list[Tensor | None] = [x, self.weight, self.recurrent_weight, self.bias, lengths, *(initial or ())]
         while operands[-1] is None:
             operands.pop()
         y, *final = node(self.operator, operands, self.attributes, shapes, domain="", version=OPSET)
@@ -64,13 +64,16 @@ class StandardRNN(nn.Module):
         self.batch_first, self.directions = rnn.batch_first, 2 if rnn.bidirectional else 1
         self.layers = nn.ModuleList(StandardRNNLayer(rnn, index) for index in range(rnn.num_layers))
 
-    def forward(self, x: Tensor, state: Tensor | State | None = None) -> tuple[Tensor, Tensor | State]:
+    def forward(
+        self, x: Tensor, state: Tensor | State | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | State]:
         x = x.transpose(0, 1) if self.batch_first else x
+        lengths = None if lengths is None else lengths.to(torch.int32)
         tensors = (state,) if isinstance(state, Tensor) else state
         final = []
         for index, layer in enumerate(self.layers):
             rows = slice(index * self.directions, (index + 1) * self.directions)
-            x, last = layer(x, None if tensors is None else tuple(tensor[rows] for tensor in tensors))
+            x, last = layer(x, None if tensors is None else tuple(tensor[rows] for tensor in tensors), lengths)
             final.append(last)
         joined = tuple(torch.cat(parts) for parts in zip(*final, strict=True))
         return (x.transpose(0, 1) if self.batch_first else x), joined if len(joined) > 1 else joined[0]

@@ -37,15 +37,17 @@ class Verification:
 
 
 def verify(
-    model: nn.Module, content: bytes, arguments: Sequence[Tensor], *, random_samples: bool = False
-) -> Verification:
+    model: nn.Module, content: bytes, arguments: Sequence[Tensor], names: Sequence[str] | None = None, *,
+    random_samples: bool = False, stepwise: bool = False,
+) -> Verification:  # fmt: skip
     """Compare an ONNX file's outputs with those of `model`, which must be in eval mode.
 
     Args:
         content: the file's bytes.
-        arguments: the model's inputs, [samples, ...]; for a recurrent model the second one, the state, is
-            [layers, samples, ...].
+        arguments: the model's inputs, [samples, ...]; one named `state` is [layers, samples, ...].
+        names: the file's names of them; None for its own order.
         random_samples: the samples are random numbers, not data.
+        stepwise: the first output [samples, steps, classes] has class scores for each step, and each counts.
 
     Raises:
         EdgenetError: the file does not run, or agrees with torch on too few samples (MINIMUM_AGREEMENT) on some path.
@@ -55,16 +57,16 @@ def verify(
     sessions: dict[str, InferenceSession] = {session.path: session}
     if session.operator_nodes and reason is None:
         sessions["native"] = InferenceSession(content, native=True)
-    recurrent = [value.name for value in session.inputs][1:] == ["state"]
+    names = [value.name for value in session.inputs] if names is None else names
     comparisons: dict[str, list[_Comparison]] = {path: [] for path in sessions}
     count = len(arguments[0])
     for start in range(0, count, BATCH):
         part = slice(start, start + BATCH)
-        batch = [t[:, part] if recurrent and index else t[part] for index, t in enumerate(arguments)]
+        batch = [t[:, part] if name == "state" else t[part] for name, t in zip(names, arguments, strict=True)]
         expected = _run_torch(model, batch)
-        feeds = {value.name: t.numpy() for value, t in zip(session.inputs, batch, strict=True)}
+        feeds = {name: t.numpy() for name, t in zip(names, batch, strict=True)}
         for path, candidate in sessions.items():
-            comparisons[path].append(_compare(expected, candidate.run(feeds)))
+            comparisons[path].append(_compare(expected, candidate.run(feeds), stepwise))
     agreement, errors = {}, {}
     for path, parts in comparisons.items():
         agreement[path] = float(np.concatenate([part.same_class for part in parts]).mean())
@@ -82,9 +84,10 @@ def verify(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """By sample: whether classes and values agree; over all of them and all outputs: the largest difference."""
+    """By sample: the share of its classes, one or one a step, that agree, and whether its values do; over all of them
+    and all outputs: the largest difference."""
 
-    same_class: NDArray[np.bool_]
+    same_class: NDArray[np.float64]
     close: NDArray[np.bool_]
     max_abs_error: float
 
@@ -95,16 +98,22 @@ def _run_torch(model: nn.Module, batch: Sequence[Tensor]) -> list[NDArray]:
     return [t.numpy() for t in (outputs if isinstance(outputs, tuple | list) else [outputs])]
 
 
-def _compare(expected: list[NDArray], found: list[NDArray]) -> _Comparison:
+def _compare(expected: list[NDArray], found: list[NDArray], stepwise: bool) -> _Comparison:
     """Compare the outputs of one batch; the first one decides on agreement."""
     if [x.shape for x in expected] != [x.shape for x in found]:
         never = np.zeros(len(expected[0]), bool)
-        return _Comparison(never, never, float("inf"))
+        return _Comparison(never.astype(float), never, float("inf"))
     differences = [np.abs(a.astype(np.float64) - b.astype(np.float64)) for a, b in zip(expected, found, strict=True)]
     a, b = (x[0].reshape(len(x[0]), -1).astype(np.float64) for x in (expected, found))
     close = np.linalg.norm(b - a, axis=1) <= RELATIVE_ERROR * np.linalg.norm(a, axis=1) + 1e-6
-    has_classes = expected[0].ndim == 2 and expected[0].shape[1] > 1
-    same_class = a.argmax(1) == b.argmax(1) if has_classes else close
     # A NaN on one side only is no agreement, and argmax would not see it.
-    same_class &= (np.isnan(a) == np.isnan(b)).all(1)
+    comparable = close if not _has_classes(expected[0], stepwise) else (np.isnan(a) == np.isnan(b)).all(1)
+    same_class = comparable.astype(float)
+    if _has_classes(expected[0], stepwise):
+        same = expected[0].argmax(-1) == found[0].argmax(-1)
+        same_class *= same.reshape(len(same), -1).mean(1)
     return _Comparison(same_class, close, max(float(d.max(initial=0.0)) for d in differences))
+
+
+def _has_classes(scores: NDArray, stepwise: bool) -> bool:
+    return scores.ndim == (3 if stepwise else 2) and scores.shape[-1] > 1

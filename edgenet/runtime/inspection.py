@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from onnx import NodeProto, TensorProto
 
 from edgenet.errors import EdgenetError
+from edgenet.runtime.embeddings import Embedding, find_embedding
 from edgenet.runtime.operators import (
     CONVOLUTIONS,
     DOMAIN,
@@ -35,7 +36,7 @@ _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 @dataclass(frozen=True)
 class LayerInspection:
-    """One node that multiplies: its weights in the file and its work at the given input shape."""
+    """One node that multiplies, or an embedding: its weights in the file and its work at the given input shape."""
 
     name: str
     operator: str
@@ -96,7 +97,9 @@ class Inspection:
         for layer in self.layers:
             if layer.macs is None or layer.binary_macs is None:
                 return None
-            totals[layer.precision] = totals.get(layer.precision, 0) + layer.macs + layer.binary_macs
+            work = layer.macs + layer.binary_macs
+            if work:
+                totals[layer.precision] = totals.get(layer.precision, 0) + work
         return totals
 
 
@@ -120,14 +123,23 @@ def inspect(
     shapes, types = infer(model, sizes)
     tensors = Tensors(model.graph)
     reasons = _recorded_reasons(metadata)
-    layers = []
-    nodes = [entry for entry in walk(model.graph, shapes) if entry[0].op_type in WEIGHT_INPUTS]
-    for position, (node, repeats) in enumerate(nodes):
-        reason = _reason(node, position, len(nodes), tensors, reasons)
-        layers.append(_inspect_layer(node, repeats, tensors, shapes, types, reason))
+    layers: list[LayerInspection] = []
+    nodes: list[NodeProto] = []
+    tables: dict[str, tuple[int, int]] = {}
+    entries = list(walk(model.graph, shapes))
+    count = sum(node.op_type in WEIGHT_INPUTS for node, _ in entries)
+    for node, repeats in entries:
+        embedding = find_embedding(node, tensors)
+        if embedding is not None:
+            layers.append(_inspect_embedding(node, embedding, reasons))
+            tables[embedding.tensor] = (embedding.weights, embedding.bits)
+        elif node.op_type in WEIGHT_INPUTS:
+            reason = _reason(node, len(nodes), count, tensors, reasons)
+            layers.append(_inspect_layer(node, repeats, tensors, shapes, types, reason))
+            nodes.append(node)
     first = next((sizes[value.name] for value in graph_inputs(model.graph)), [])
     known = [size for size in first if size is not None] if None not in first else None
-    return Inspection(layers, known, *tensors.totals([node for node, _ in nodes]), metadata)
+    return Inspection(layers, known, *tensors.totals(nodes, tables), metadata)
 
 
 def _sum_or_none(values: Iterator[int | None]) -> int | None:
@@ -188,6 +200,22 @@ def _inspect_layer(
         macs=0 if both_one_bit else work,
         binary_macs=work if both_one_bit else 0,
         reason=reason,
+    )
+
+
+def _inspect_embedding(node: NodeProto, embedding: Embedding, recorded: Mapping[str, str]) -> LayerInspection:
+    name = node.name or node.output[0]
+    reason = recorded.get(name) or f"{embedding.bits}-bit weights: embedding"
+    return LayerInspection(
+        name=name,
+        operator="Embedding",
+        weight_bits=embedding.bits,
+        activation_bits=bits_of(TensorProto.FLOAT),
+        weights=embedding.weights,
+        weight_bytes=embedding.weight_bytes,
+        macs=0,
+        binary_macs=0,
+        reason="" if embedding.bits == 1 else reason,
     )
 
 

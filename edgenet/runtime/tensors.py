@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -28,12 +28,15 @@ class Tensors:
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.stored: dict[str, TensorProto] = {}
         self.producers: dict[str, NodeProto] = {}
+        self.readers: dict[str, list[NodeProto]] = {}
         self._collect(graph)
 
     def _collect(self, graph: onnx.GraphProto) -> None:
         self.stored.update({tensor.name: tensor for tensor in graph.initializer})
         for node in graph.node:
             self.producers.update(dict.fromkeys(node.output, node))
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
             for attribute in node.attribute:
                 if node.op_type == "Constant" and attribute.HasField("t"):
                     self.stored[node.output[0]] = attribute.t
@@ -55,11 +58,15 @@ class Tensors:
             names = [node.input[0]]  # A product's weights may stand on the left.
         return [found for found in map(self.find, names) if found is not None]
 
-    def totals(self, nodes: Sequence[NodeProto]) -> tuple[int, int, int]:
-        """Parameters, binary parameters, weight bytes: each stored tensor once."""
+    def totals(self, nodes: Sequence[NodeProto], tables: Mapping[str, tuple[int, int]]) -> tuple[int, int, int]:
+        """Parameters, binary parameters, weight bytes: each stored tensor once.
+
+        `tables`: of further tensors, by name, how many numbers of how many bits each they hold.
+        """
         weights = {name: count_elements(node, tensor) for node in nodes for name, tensor in self.weights(node)}
         binary = {name for node in nodes if has_binary_weights(node) for name, _ in self.weights(node)}
-        counts = dict(weights)
+        binary |= {name for name, (_, bits) in tables.items() if bits == 1}
+        counts = weights | {name: count for name, (count, _) in tables.items()}
         for name, tensor in self.stored.items():
             if tensor.data_type in _FLOATS and len(tensor.dims) > 0:
                 counts.setdefault(name, math.prod(tensor.dims))

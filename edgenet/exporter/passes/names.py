@@ -45,6 +45,10 @@ def _path(node: ir.Node) -> tuple[str, bool]:
         if weight is not None and weight.is_initializer() and (weight.name or "").endswith(".weight"):
             return str(weight.name).removesuffix(".weight"), True
         return path, weight is not None and weight.const_value is not None
+    if node.op_type == "Gather":
+        table = node.inputs[0]
+        is_table = table is not None and table.is_initializer() and table.shape is not None and table.shape.rank() == 2
+        return path, is_table
     return path, node.domain != "" or node.op_type in ("RNN", "LSTM", "GRU", "BatchNormalization")
 
 
