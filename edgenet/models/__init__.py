@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 from edgenet.models.catalog import ModelEntry, get_entry, list_models
 
 if TYPE_CHECKING:
+    from edgenet.models.examples import example_inputs
     from edgenet.models.fitted import FittedNetwork
     from edgenet.models.registry import create, register_model
     from edgenet.models.weights import load_pretrained, read_state_dict
 
 _HOME = {
     "FittedNetwork": "fitted",
+    "example_inputs": "examples",
     "create": "registry",
     "register_model": "registry",
     "load_pretrained": "weights",
@@ -22,6 +24,7 @@ __all__ = [
     "FittedNetwork",
     "ModelEntry",
     "create",
+    "example_inputs",
     "get_entry",
     "list_models",
     "load_pretrained",

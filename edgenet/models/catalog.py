@@ -9,8 +9,11 @@ from edgenet.errors import EdgenetError
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One network: `module` holds its factory, `data` is the built-in set it is trained on by default, `small` are
-    options of the factory that make it narrow and shallow: of the same kinds of layers, for a quick look or a test."""
+    """One network: `module` holds its factory, `data` the built-in set of its default training, "" if none.
+
+    `input_shape` is that of one sample: [C, H, W] of an image, [T, features] of a sequence, [T] of token ids. `small`
+    are options of the factory that make it narrow and shallow: of the same kinds of layers, for a quick look or a test.
+    """
 
     name: str
     description: str
@@ -197,7 +200,93 @@ _UNUSUAL = (
 )
 """Highway, Dirac, very deep, parallel and randomly wired networks, and those that are fitted in closed form."""
 
-_ENTRIES = (*_STANDARD, *_UNUSUAL)
+_SMALL_TEXT = {"vocabulary_size": 30, "embedding_size": 12, "hidden_size": 10, "num_layers": 2}
+_SMALL_PAIR = {"source_vocabulary_size": 20, "embedding_size": 12, "hidden_size": 16}
+
+_SEQUENCES = (
+    ModelEntry(
+        "text_classifier",
+        "embedding and recurrent layers in both directions, many-to-one: a class for a text of any length",
+        "edgenet.models.sequence_classification",
+        "sequence-classification",
+        "",
+        (24,),
+        _SMALL_TEXT,
+    ),
+    ModelEntry(
+        "frame_classifier",
+        "recurrent layers in both directions over frames of features, many-to-one: a class for a recording",
+        "edgenet.models.sequence_classification",
+        "sequence-classification",
+        "japanese-vowels",
+        (29, 12),
+        {"hidden_size": 10},
+    ),
+    ModelEntry(
+        "frame_labeller",
+        "recurrent layers that read forward, many-to-many without delay: online speech recognition frame by frame",
+        "edgenet.models.sequence_labelling",
+        "sequence-labelling",
+        "",
+        (40, 40),
+        {"hidden_size": 10},
+    ),
+    ModelEntry(
+        "token_labeller",
+        "embedding and recurrent layers in both directions, many-to-many without delay: a class for each word",
+        "edgenet.models.sequence_labelling",
+        "sequence-labelling",
+        "",
+        (24,),
+        _SMALL_TEXT,
+    ),
+    ModelEntry(
+        "language_model",
+        "recurrent language model (Mikolov et al. 2010), many-to-many without delay: the next character or word",
+        "edgenet.models.sequence_labelling",
+        "language-modelling",
+        "",
+        (32,),
+        {"embedding_size": 12, "hidden_size": 10},
+    ),
+    ModelEntry(
+        "translator",
+        "encoder-decoder with attention (Luong et al. 2015), many-to-many with delay",
+        "edgenet.models.encoder_decoder",
+        "sequence-to-sequence",
+        "",
+        (12,),
+        _SMALL_PAIR,
+    ),
+    ModelEntry(
+        "pronouncer",
+        "encoder-decoder with attention, many-to-many with delay: letters to phonemes",
+        "edgenet.models.encoder_decoder",
+        "sequence-to-sequence",
+        "cmudict",
+        (12,),
+        _SMALL_PAIR,
+    ),
+    ModelEntry(
+        "captioner",
+        "CNN encoder and recurrent decoder with attention (Xu et al. 2015), one-to-many: a picture's caption",
+        "edgenet.models.captioning",
+        "image-captioning",
+        "digit-words",
+        (1, 28, 28),
+        {"width": 8, "embedding_size": 12, "hidden_size": 16},
+    ),
+    ModelEntry(
+        "string_reader",
+        "CNN, recurrent layers and CTC (Shi et al. 2017): a picture of a string to its characters",
+        "edgenet.models.string_recognition",
+        "string-recognition",
+        "digit-strings",
+        (1, 32, 96),
+        {"width": 8, "hidden_size": 10},
+    ),
+)  # fmt: skip
+_ENTRIES = (*_STANDARD, *_UNUSUAL, *_SEQUENCES)
 
 
 def list_models() -> list[ModelEntry]:

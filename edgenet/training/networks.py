@@ -32,12 +32,17 @@ class Network:
 
     @property
     def default_data(self) -> str:
-        return "digits" if self.factory is not None else get_entry(self.name).data
+        data = "digits" if self.factory is not None else get_entry(self.name).data
+        if not data:
+            raise EdgenetError(f"there is no built-in data set for {self.name}: give your own as data")
+        return data
 
     def input_shape(self) -> tuple[int, ...] | None:
         """Shape of one sample, as the catalog, or an attribute `input_shape` of the user's model, says."""
         if self.factory is None:
             shape = get_entry(self.name).input_shape
+            if len(shape) == 1:
+                return shape
             channels = self.options.get("in_channels", shape[0] if len(shape) == 3 else shape[-1])
             size = self.options.get("input_size")
             if len(shape) == 2:

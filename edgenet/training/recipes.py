@@ -28,10 +28,14 @@ class Recipe:
     estimator: str = "approx_sign"
     weight_estimator: str = "ste"
     scale: str = "mean"
+    embeddings: str | None = None  # "fp32", "int8" or "binary"; None: as the ends
 
     def binary_options(self) -> dict[str, Any]:
         """What of it `edgenet.nn.binarize` takes."""
-        return {"estimator": self.estimator, "weight_estimator": self.weight_estimator, "scale": self.scale}
+        return {
+            "estimator": self.estimator, "weight_estimator": self.weight_estimator, "scale": self.scale,
+            "embeddings": self.embeddings,
+        }  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -67,6 +71,10 @@ _DEEP_PLAIN = _recipes((20, 20, 20), (2e-3, 2e-3, 2e-3))
 _PARNET = _recipes((8, 8, 12), (2e-3, 2e-3, 2e-3))
 _RANDOMLY_WIRED = _recipes((6, 6, 12), (2e-3, 2e-3, 2e-3))
 
+# Over words and characters, which take fewer passes than frames do. Embeddings hold most of the weights.
+_TEXT = _recipes((10, 10, 15), (2e-3, 2e-3, 3e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary")
+_TEXT["full"] = replace(_TEXT["full"], embeddings=None)
+
 _SHARED = (
     (_BASIC, "resnet18 resnet34 reactnet_a"),
     (_SMALL, "resnet20 resnet32 resnet44 resnet56 resnet110 vgg_small nin"),
@@ -77,7 +85,8 @@ _SHARED = (
     (_CONVNEXT, "convnext_tiny"),
     (_LENET, "lenet5"),
     (_ELMAN, "elman"),
-    (_GATED, "lstm gru"),
+    (_GATED, "lstm gru frame_classifier frame_labeller captioner string_reader"),
+    (_TEXT, "text_classifier token_labeller language_model translator pronouncer"),
     (_UNUSUAL, "highway_mlp diracnet deep_resnet"),
     (_HIGHWAY_CNN, "highway_cnn"),
     (_DEEP_PLAIN, "deep_plain_cnn"),

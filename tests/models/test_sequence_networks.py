@@ -1,0 +1,144 @@
+"""What the networks over sequences of unequal lengths promise: padding, streaming, learning."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from edgenet.errors import EdgenetError
+from edgenet.models import create, example_inputs, get_entry
+from edgenet.models.encoder_decoder import Attention
+from edgenet.models.recurrent_stack import RecurrentStack
+from edgenet.models.string_recognition import StringReader
+from edgenet.nn import calibrate
+
+PADDED = ["text_classifier", "frame_classifier", "frame_labeller", "token_labeller", "language_model", "translator",
+          "pronouncer", "captioner", "string_reader"]  # fmt: skip
+PAIRS = ["translator", "pronouncer", "captioner"]
+STREAMING = ["frame_labeller", "language_model"]
+of_either = pytest.mark.parametrize("scheme", ["full", "xnor"])
+
+
+def network(name, scheme, **options):
+    """A small calibrated network in inference mode, of 7 classes."""
+    model = create(name, 7, scheme, **{**get_entry(name).small, **options})
+    calibrate(model, example_inputs(model, 16))
+    return model.eval()
+
+
+def logits_of(outputs):
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
+def longer(x, by, value):
+    """x with padding of a value behind its steps, or its columns."""
+    if x.dim() == 4:
+        return F.pad(x, (0, by), value=value)
+    return F.pad(x, (0, 0, 0, by) if x.dim() == 3 else (0, by), value=value)
+
+
+@of_either
+@pytest.mark.parametrize("name", PADDED)
+def test_a_sample_gives_alone_what_it_gives_within_a_padded_batch(name, scheme):
+    model = network(name, scheme)
+    names = ["x", "state", "lengths"] if name in STREAMING else ["x", "lengths"]
+    if name in PAIRS:
+        names = ["x", "targets", "lengths", "target_lengths"]
+    batch = dict(zip(names, example_inputs(model, 3), strict=True))
+    x, lengths = batch["x"], batch["lengths"]
+    if name != "captioner":
+        batch["x"] = longer(x, 6, 0 if name == "string_reader" else 1)
+    with torch.no_grad():
+        together = logits_of(model(*batch.values()))
+        for row, length in enumerate(lengths.tolist()):
+            alone = dict.fromkeys(names) | {"lengths": lengths[row : row + 1]}
+            alone["x"] = x[row : row + 1, ..., :length] if x.dim() == 4 else x[row : row + 1, :length]
+            if name in PAIRS:
+                alone["targets"] = batch["targets"][row : row + 1, : batch["target_lengths"][row]]
+            expected = logits_of(model(*alone.values()))[0]
+            real = tuple(slice(size) for size in expected.shape)
+            torch.testing.assert_close(together[row][real], expected, rtol=1e-4, atol=1e-5)
+
+
+@of_either
+@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+@pytest.mark.parametrize("name", STREAMING)
+def test_chunks_with_the_state_fed_back_give_what_the_whole_gives(name, cell, scheme):
+    model = network(name, scheme, cell=cell, num_layers=3)
+    x = example_inputs(model, 2)[0]
+    with torch.no_grad():
+        whole, final = model(x)
+        pieces, state = [], None
+        for piece in x.split([5, 1, x.shape[1] - 6], 1):
+            logits, state = model(piece, state)
+            pieces.append(logits)
+    torch.testing.assert_close(torch.cat(pieces, 1), whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(state, final, rtol=1e-4, atol=1e-5)
+    assert state.shape == (6 if cell == "lstm" else 3, 2, 10)
+
+
+@pytest.mark.parametrize("scheme", ["full", "bwn", "xnor"])
+@pytest.mark.parametrize("name", PADDED)
+def test_training_lowers_the_loss_on_a_fixed_batch(name, scheme):
+    model = create(name, 7, scheme, **get_entry(name).small)
+    batch = example_inputs(model, 8)
+    calibrate(model, batch)
+    model.train()
+    logits = logits_of(model(*batch))
+    targets = torch.randint(1, 7, (8, 2) if name == "string_reader" else logits.shape[:-1])
+    if name != "string_reader":
+        targets[torch.rand(targets.shape) < 0.6] = 0  # one class is more frequent, as in real data
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+
+    def loss():
+        outputs = model(*batch)
+        logits = logits_of(outputs)
+        if name == "string_reader":
+            scores = logits.log_softmax(2).transpose(0, 1)
+            return F.ctc_loss(scores, targets, outputs[1], torch.full((8,), 2))
+        return F.cross_entropy(logits.flatten(0, -2), targets.flatten())
+
+    losses = []
+    for _ in range(25):
+        optimizer.zero_grad()
+        losses.append(loss())
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_attention_looks_at_the_real_steps_of_the_memory_only():
+    attention = Attention(4, 6)
+    hidden, memory, lengths = torch.randn(2, 3, 4), torch.randn(2, 5, 6), torch.tensor([5, 2])
+    found = attention(hidden, memory, lengths)
+    memory[1, 2:] = 99
+    torch.testing.assert_close(attention(hidden, memory, lengths), found)
+    torch.testing.assert_close(attention(hidden[1:], memory[1:, :2], lengths[1:]), found[1:])
+
+
+def test_attention_is_that_of_the_paper():
+    attention = Attention(4, 6)
+    hidden, memory = torch.randn(1, 1, 4), torch.randn(1, 5, 6)
+    scores = torch.stack([hidden[0, 0] @ attention.query.weight.t() @ step for step in memory[0]])
+    context = (scores.softmax(0).unsqueeze(1) * memory[0]).sum(0)
+    expected = torch.tanh(attention.combine(torch.cat([context, hidden[0, 0]])))
+    torch.testing.assert_close(attention(hidden, memory, torch.tensor([5]))[0, 0], expected)
+
+
+@pytest.mark.parametrize("width", [28, 29, 30, 31, 96])
+def test_the_steps_of_a_picture_are_those_that_its_columns_make(width):
+    model = StringReader(nn.ReLU, "gru", 5, 1, 32, 4, 6, 1).eval()
+    logits, steps = model(torch.zeros(1, 1, 32, width))
+    assert logits.shape[1] == int(steps) == int(StringReader.steps(torch.tensor(width)))
+    assert int(steps) >= width // 4 - 2
+
+
+def test_a_caption_is_read_off_places_of_the_picture():
+    model = network("captioner", "full")
+    memory, state, places = model.encoder(torch.randn(3, 1, 28, 28))
+    assert (tuple(memory.shape), tuple(state.shape), places.tolist()) == ((3, 49, 32), (2, 3, 16), [49] * 3)
+
+
+def test_an_unknown_cell_is_refused():
+    with pytest.raises(EdgenetError, match="unknown cell 'peephole': use one of elman, lstm, gru"):
+        RecurrentStack("peephole", 3, 4)
