@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edgenet.exporter.encoder_decoder import export_encoder_decoder
     from edgenet.exporter.pipeline import ExportResult, export
     from edgenet.exporter.verification import Verification, verify
 
@@ -14,10 +15,11 @@ _HOMES = {
     "ExportResult": "edgenet.exporter.pipeline",
     "Verification": "edgenet.exporter.verification",
     "export": "edgenet.exporter.pipeline",
+    "export_encoder_decoder": "edgenet.exporter.encoder_decoder",
     "verify": "edgenet.exporter.verification",
 }
 
-__all__ = ["ExportResult", "Verification", "export", "verify"]
+__all__ = ["ExportResult", "Verification", "export", "export_encoder_decoder", "verify"]
 
 
 def __getattr__(name: str) -> object:
