@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from edgenet.models.examples import random_lengths
 from edgenet.models.recurrent_stack import RecurrentStack
 from edgenet.models.registry import register_model
+from edgenet.nn import step_mask
 
 MARGIN = 5
 """Empty columns on either side of a picture: about what convolutions that do not pad take away."""
@@ -18,11 +19,11 @@ class StringReader(nn.Module):
     """Convolutions, recurrent layers in both directions over the columns, and class scores for each of them.
 
     After Shi et al. 2017 (arXiv:1507.05717). Class 0 is the blank of CTC (Graves et al. 2006). The convolutions pad in
-    height only, so that no column before a picture's end sees what lies behind it: padding changes no result at
+    height only, and what lies behind a picture's width is taken for zeros, so that padding changes no result at
     inference. (In training the batch normalisations of the convolutions do see it.)
 
-    images [N, C, height, W], zero-padded to the width of the widest; lengths [N] their own widths. For `xnor`, sign()
-    takes the place of ReLU.
+    images [N, C, height, W], padded to the width of the widest; lengths [N] their own widths. For `xnor`, sign() takes
+    the place of ReLU.
     """
 
     output_names: ClassVar[tuple[str, ...]] = ("logits", "steps")
@@ -45,6 +46,8 @@ class StringReader(nn.Module):
 
     def forward(self, images: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """-> (logits [N, T, classes], steps [N] of T that are real); T is about a quarter of the width."""
+        if lengths is not None:
+            images = torch.where(step_mask(lengths, images.shape[3]).t()[:, None, None], images, 0.0)
         x = F.pad(images, (MARGIN, MARGIN))
         x = self.activation(self.bn1(F.max_pool2d(self.conv1(x), 2)))
         x = self.activation(self.bn2(F.max_pool2d(self.conv2(x), 2)))

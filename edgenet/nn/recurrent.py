@@ -81,7 +81,7 @@ class BinaryRNNBase(nn.Module):
         final: list[State] = []
         rows = self.rows()
         for level in range(self.num_layers):
-            outputs = []
+            outputs: list[Tensor] = []
             for layer in rows[level * self.directions : (level + 1) * self.directions]:
                 reverse = len(outputs) == 1
                 initial = tuple(tensor[len(final)] for tensor in state)
