@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from edgenet.nn.layers import BinaryConv2d, BinaryLayer, BinaryLinear
     from edgenet.nn.packing import pack_bits, unpack_bits
+    from edgenet.nn.padded_norm import PaddedBatchNorm2d
     from edgenet.nn.recurrent import BinaryGRU, BinaryLSTM, BinaryRNN
     from edgenet.nn.recurrent_layer import BinaryRNNLayer, RecurrentParameters
     from edgenet.nn.sequences import last_step, mask_steps, reverse_sequences, run_recurrent, step_mask
@@ -64,6 +65,7 @@ _MODULES = {
     "latent": ("StarvedChannels", "clip_after_step", "clip_latent_weights", "latent_signs", "starved_channels"),
     "layers": ("BinaryConv2d", "BinaryLayer", "BinaryLinear"),
     "packing": ("pack_bits", "unpack_bits"),
+    "padded_norm": ("PaddedBatchNorm2d",),
     "recurrent": ("BinaryGRU", "BinaryLSTM", "BinaryRNN"),
     "recurrent_layer": ("BinaryRNNLayer", "RecurrentParameters"),
     "sequences": ("last_step", "mask_steps", "reverse_sequences", "run_recurrent", "step_mask"),
@@ -94,6 +96,7 @@ __all__ = [
     "Int8Layer",
     "Int8Linear",
     "LayerRow",
+    "PaddedBatchNorm2d",
     "RecurrentParameters",
     "StarvedChannels",
     "StraightThrough",

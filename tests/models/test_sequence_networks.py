@@ -107,6 +107,20 @@ def test_training_lowers_the_loss_on_a_fixed_batch(name, scheme):
     assert losses[-1] < 0.9 * losses[0]
 
 
+@pytest.mark.parametrize("scheme", ["full", "bwn", "xnor"])
+def test_training_on_pictures_sees_nothing_of_their_padding(scheme):
+    model = network("string_reader", scheme).train()
+    start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    images, widths = example_inputs(model, 4)
+    expected, steps = model(images, widths)
+    statistics = {name: tensor.clone() for name, tensor in model.named_buffers()}
+    model.load_state_dict(start)
+    found, _ = model(longer(images, 9, 1), widths)
+    torch.testing.assert_close(found[:, : expected.shape[1]], expected)
+    torch.testing.assert_close(dict(model.named_buffers()), statistics)
+    assert int(steps.min()) < expected.shape[1]
+
+
 def test_attention_looks_at_the_real_steps_of_the_memory_only():
     attention = Attention(4, 6)
     hidden, memory, lengths = torch.randn(2, 3, 4), torch.randn(2, 5, 6), torch.tensor([5, 2])
@@ -129,7 +143,7 @@ def test_attention_is_that_of_the_paper():
 def test_the_steps_of_a_picture_are_those_that_its_columns_make(width):
     model = StringReader(nn.ReLU, "gru", 5, 1, 32, 4, 6, 1).eval()
     logits, steps = model(torch.zeros(1, 1, 32, width))
-    assert logits.shape[1] == int(steps) == int(StringReader.steps(torch.tensor(width)))
+    assert logits.shape[1] == int(steps) == int(StringReader.widths(torch.tensor(width))[2])
     assert int(steps) >= width // 4 - 2
 
 
