@@ -50,10 +50,13 @@ class FrozenRNNLayer(BinaryRNNLayer):
         self.input = InputHalf(input_size, hidden_size, scheme=scheme, gain=input_gain)
         self.hidden = Reservoir(hidden_size, scheme=scheme, radius=radius)
 
-    def forward(self, x: Tensor, initial: State) -> tuple[Tensor, State]:
-        """x [T, N, I], initial state of one tensor [N, H] -> the states [T, N, H], and the final state."""
+    def forward(self, x: Tensor, initial: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """x [T, N, I], initial state of one tensor [N, H] -> the states [T, N, H], and the final state.
+
+        `mask` as for `BinaryRNNLayer`.
+        """
         weight, factor = self.hidden.weight, self.hidden.factor
-        return self._recur(self.input(x), None, initial, lambda s, addend: F.linear(s, weight) * factor + addend)
+        return self._recur(self.input(x), None, initial, mask, lambda s, addend: F.linear(s, weight) * factor + addend)
 
     def inference_parameters(self) -> RecurrentParameters:
         """The layer as the exporter takes it."""
@@ -86,5 +89,6 @@ class FrozenRNN(BinaryRNN):
         nn.Module.__init__(self)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, 1
         self.scheme, self.batch_first, self.dropout = scheme, True, 0.0
+        self.bidirectional, self.directions = False, 1
         layer = FrozenRNNLayer(input_size, hidden_size, scheme=scheme, radius=radius, input_gain=input_gain)
         self.layers = nn.ModuleList([layer])
