@@ -28,12 +28,14 @@ class ByteTableRows {
 
  public:
   static constexpr int64_t kBlock = FieldIndices::kBlock;
-  /// Whose tables stand side by side: those of more would push weights out of the second cache.
+  /// Whose tables stand side by side at most: those of more would push weights out of the second cache.
   static constexpr int64_t kRows = 2;
 
   explicit ByteTableRows(const LinearWeights& weights) : w_(weights), indices_(weights) {}
 
   int64_t blocks() const { return indices_.blocks(); }
+  /// Two rows share the loads of weights that no near cache holds; else two blocks of a row do those of tables.
+  int64_t rows_at_once() const { return indices_.packed() ? kRows : 1; }
 
   /// Bytes of the tables of one row, a multiple of 64.
   int64_t table_bytes() const {
@@ -76,15 +78,15 @@ class ByteTableRows {
       const uint8_t* memory = tables + row * table_bytes();
       const Target target{scale, addend + row * addend_stride, addend_stride, y + row * w_.outputs};
       const int64_t planes = planes_of(memory);
-      const bool pair = row + 1 < rows && planes == 3 && planes_of(memory + table_bytes()) == 3;
+      const bool pair = rows_at_once() == 2 && row + 1 < rows && planes == 3 && planes_of(memory + table_bytes()) == 3;
       if (planes == 0) {
         run_one_by_one(reinterpret_cast<const Header*>(memory)->x, begin, end, target);
       } else if (planes == 4) {
-        run_rows<4, 1>(memory, begin, end, target);
+        run_row<4>(memory, begin, end, target);
       } else if (pair) {
-        run_rows<3, 2>(memory, begin, end, target);
+        run_pieces<3, 2, true>(memory, begin, end, target);
       } else {
-        run_rows<3, 1>(memory, begin, end, target);
+        run_row<3>(memory, begin, end, target);
       }
       row += pair ? 2 : 1;
     }
@@ -116,12 +118,12 @@ class ByteTableRows {
   int64_t padded_offset() const { return kStepsOffset + round_up(indices_.pieces(), 16) * 4; }
   int64_t tables_offset() const { return padded_offset() + padded_floats() * 4; }
 
-  template <int kPlanes, int kTileRows>
-  void run_rows(const uint8_t* memory, int64_t begin, int64_t end, const Target& target) const {
+  template <int kPlanes>
+  void run_row(const uint8_t* memory, int64_t begin, int64_t end, const Target& target) const {
     if (indices_.packed()) {
-      run_pieces<kPlanes, kTileRows, true>(memory, begin, end, target);
+      run_pieces<kPlanes, 1, true>(memory, begin, end, target);
     } else {
-      run_pieces<kPlanes, kTileRows, false>(memory, begin, end, target);
+      run_pieces<kPlanes, 1, false>(memory, begin, end, target);
     }
   }
 

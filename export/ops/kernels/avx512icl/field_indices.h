@@ -53,11 +53,8 @@ class FieldIndices {
                (packed_ ? group_bytes<true>() : group_bytes<false>());
   }
 
-  /// Where output i of a block lies, so that 16-bit sums of even and odd bytes, unpacked, are in order.
-  static int64_t place(int64_t i) {
-    const int64_t vector = i / 16, lane = i % 16;
-    return 2 * (lane / 4 * 8 + vector % 2 * 4 + lane % 4) + vector / 2;
-  }
+  /// Where output i of a block lies: a byte of every 32-bit lane is 16 outputs, in order.
+  static int64_t place(int64_t i) { return i % 16 * 4 + i / 16; }
 
   /// The indices of the fields of a group.
   struct Group {

@@ -43,10 +43,10 @@ class PlaneSums {
   /// In steps, in the order of outputs.
   void read(Float (&sums)[4]) const {
     const Words w0 = split(first_), w1 = split(second_), w2 = split(third_), w3 = split(fourth_);
-    sums[0] = sum_planes<false>(w0.all, w1.all, w2.all, w3.all);
-    sums[1] = sum_planes<true>(w0.all, w1.all, w2.all, w3.all);
-    sums[2] = sum_planes<false>(w0.odd, w1.odd, w2.odd, w3.odd);
-    sums[3] = sum_planes<true>(w0.odd, w1.odd, w2.odd, w3.odd);
+    sums[0] = sum_planes<0>(w0.all, w1.all, w2.all, w3.all);
+    sums[1] = sum_planes<0>(w0.odd, w1.odd, w2.odd, w3.odd);
+    sums[2] = sum_planes<16>(w0.all, w1.all, w2.all, w3.all);
+    sums[3] = sum_planes<16>(w0.odd, w1.odd, w2.odd, w3.odd);
   }
 
  private:
@@ -90,17 +90,16 @@ class PlaneSums {
     return {_mm512_sub_epi16(all, _mm512_slli_epi16(odd, 8)), odd};
   }
 
-  /// The planes of the lower or upper four words of every 128 bits as one number.
-  template <bool kUpper>
+  /// The planes of the words that lie so many bits up as one number.
+  template <int kBits>
   static Float sum_planes(Int first, Int second, Int third, Int fourth) {
-    const auto pair = [](Int a, Int b) { return kUpper ? _mm512_unpackhi_epi16(a, b) : _mm512_unpacklo_epi16(a, b); };
-    const Int units = _mm512_set1_epi32(64 << 16 | 1);
+    const auto weight = [](int value) { return _mm512_set1_epi32(value << kBits); };
     if (kPlanes == 3) {
-      const Int lower = _mm512_madd_epi16(pair(third, second), units);
-      return _mm512_cvtepi32_ps(_mm512_dpwssd_epi32(lower, pair(first, Simd::zero()), _mm512_set1_epi32(1 << 12)));
+      const Int lower = _mm512_dpwssd_epi32(_mm512_madd_epi16(third, weight(1)), second, weight(1 << 6));
+      return _mm512_cvtepi32_ps(_mm512_dpwssd_epi32(lower, first, weight(1 << 12)));
     }
-    const Int lower = _mm512_madd_epi16(pair(fourth, third), units);
-    const Int upper = _mm512_madd_epi16(pair(second, first), units);
+    const Int lower = _mm512_dpwssd_epi32(_mm512_madd_epi16(fourth, weight(1)), third, weight(1 << 6));
+    const Int upper = _mm512_dpwssd_epi32(_mm512_madd_epi16(second, weight(1)), first, weight(1 << 6));
     return _mm512_cvtepi32_ps(_mm512_add_epi32(lower, _mm512_slli_epi32(upper, 12)));
   }
 

@@ -55,14 +55,15 @@ class BwnLinear final : public LinearKernel {
       : outputs_(weights.outputs), inputs_(weights.inputs), rows_(weights) {}
 
   size_t scratch_bytes(int64_t rows) const override {
-    return static_cast<size_t>(smaller(rows, Rows::kRows) * rows_.table_bytes());
+    return static_cast<size_t>(smaller(rows, rows_.rows_at_once()) * rows_.table_bytes());
   }
 
   /// A few rows at a time, so that tables take no more than that.
   void run(int64_t rows, const LinearOperands& operands, const Executor& executor) const override {
     auto* tables = static_cast<uint8_t*>(operands.scratch);
-    for (int64_t first = 0; first < rows; first += Rows::kRows) {
-      const int64_t count = smaller(Rows::kRows, rows - first);
+    const int64_t at_once = rows_.rows_at_once();
+    for (int64_t first = 0; first < rows; first += at_once) {
+      const int64_t count = smaller(at_once, rows - first);
       for (int64_t row = 0; row < count; ++row) {
         rows_.make_tables(operands.x + (first + row) * inputs_, tables + row * rows_.table_bytes());
       }

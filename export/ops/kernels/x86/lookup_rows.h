@@ -15,6 +15,7 @@ class LookupRows {
  public:
   static constexpr int64_t kRows = Simd::kPositions;  ///< whose tables stand side by side
   static constexpr int64_t kBlock = Weights::kBlock;  ///< outputs of a block
+  int64_t rows_at_once() const { return kRows; }
 
   explicit LookupRows(const LinearWeights& weights)
       : outputs_(weights.outputs),
