@@ -57,7 +57,7 @@ class ByteTableRows {
       error += FieldTables::step(steps[piece], 3) * 0.5f * static_cast<float>(indices_.groups_of(piece) * kGroupFields);
     }
     const bool one_by_one = !(total <= 1e38f) || (largest > 0 && largest < FieldTables::kSmallest);
-    const bool rough = indices_.groups() > kFewGroups && (error <= kAllowed * total || total == 0);
+    const bool rough = indices_.groups() > kFewGroups && total > 0 && error <= kAllowed * total;
     *header = {x, one_by_one ? 0 : rough ? 3 : 4};
     if (one_by_one) return;
     uint8_t* tables = memory + tables_offset();

@@ -66,36 +66,73 @@ class FieldTables {
       _mm512_store_si512(values + i, value);
       _mm512_store_si512(doubled + i, _mm512_add_epi32(value, value));
     }
-    const auto bias = static_cast<uint32_t>(kBias + (int64_t{1} << (shift(planes) - 1)));
-    for (int64_t i = 0; i < inputs; i += kField) {
-      uint32_t start = bias;  // the integer units have time while vectors are shuffled
+    // The integer units have time while vectors are shuffled.
+    const auto start_of = [&](int64_t i, uint32_t start) {
       for (int64_t j = 0; j < kField; ++j) start -= values[i + j];
-      make_field(doubled + i, start, planes, tables);
-      tables += planes * kPlaneBytes;
+      return start;
+    };
+    if (planes == 3) {
+      for (int64_t i = 0; i < inputs; i += kField, tables += 3 * kPlaneBytes) {
+        make_rough_field(doubled + i, start_of(i, 0), tables);
+      }
+    } else {
+      constexpr auto kStart = static_cast<uint32_t>((kOffset << 24) + (1 << 5));
+      for (int64_t i = 0; i < inputs; i += kField, tables += kMostPlanes * kPlaneBytes) {
+        make_field(doubled + i, start_of(i, kStart), tables);
+      }
     }
   }
 
  private:
-  static constexpr int64_t kBias = kOffset << 24;  ///< of a field, so that the highest plane of a group is not below 0
   static constexpr float kLargestSum = 2079000000.0f;  ///< 2^31 - 4 * 2^24 for what lower planes hold, and for rounding
 
   /// The lowest bit of the lowest of so many planes.
   static constexpr int64_t shift(int64_t planes) { return 24 - 6 * (planes - 1); }
 
-  /// Entry i is start + the sum of doubled[j] of every bit j of i that is 1.
-  static void make_field(const uint32_t* doubled, uint32_t start, int64_t planes, uint8_t* table) {
+  /// Entries 0 to 15: start + the sum of doubled[j] of every bit j of the index that is 1.
+  static Int first_entries(const uint32_t* doubled, uint32_t start) {
+    Int entries = broadcast(start);
+    entries = add_where<0xaaaa>(entries, doubled[0]);
+    entries = add_where<0xcccc>(entries, doubled[1]);
+    entries = add_where<0xf0f0>(entries, doubled[2]);
+    return add_where<0xff00>(entries, doubled[3]);
+  }
+
+  /// The planes of every entry, a byte each, the highest in the lowest byte.
+  static Int cut(Int entries) {
+    // 24, 18, 12 and 6 bits up, for either half of 64 bits
+    return _mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x262c3238060c1218), entries);
+  }
+
+  /// Three planes, rounded down: by half a step in the mean. The upper half of a table is the lower one negated, last
+  /// entry first; its complement is that rounded down as well, so that every entry is half a step less than it should
+  /// be, give or take half a step.
+  static void make_rough_field(const uint32_t* doubled, uint32_t start, uint8_t* table) {
+    const Int first = first_entries(doubled, start);
+    const Int second = cut(_mm512_add_epi32(first, broadcast(doubled[4])));
+    const Int entries = cut(first);
+    const Int upper_half = _mm512_inserti64x4(Simd::zero(), _mm256_set1_epi8(-1), 1);
+    const Int six_bits = _mm512_set1_epi8(63);
+    constexpr int kDifferAndMask = 0x28;  // (a ^ b) & c
+    const Int index = there_and_back();
+    const Int one = _mm512_set1_epi8(1), two = _mm512_set1_epi8(2);
+    const Int plane0 = _mm512_permutex2var_epi8(entries, index, second);
+    const Int plane1 = _mm512_permutex2var_epi8(entries, _mm512_add_epi8(index, one), second);
+    const Int plane2 = _mm512_permutex2var_epi8(entries, _mm512_add_epi8(index, two), second);
+    _mm512_store_si512(table, _mm512_add_epi8(_mm512_xor_si512(plane0, upper_half), _mm512_set1_epi8(kOffset)));
+    _mm512_store_si512(table + 64, _mm512_ternarylogic_epi32(plane1, upper_half, six_bits, kDifferAndMask));
+    _mm512_store_si512(table + 128, _mm512_ternarylogic_epi32(plane2, upper_half, six_bits, kDifferAndMask));
+  }
+
+  /// Four planes, rounded to nearest.
+  static void make_field(const uint32_t* doubled, uint32_t start, uint8_t* table) {
     Int entries[4];
-    entries[0] = broadcast(start);
-    entries[0] = add_where<0xaaaa>(entries[0], doubled[0]);
-    entries[0] = add_where<0xcccc>(entries[0], doubled[1]);
-    entries[0] = add_where<0xf0f0>(entries[0], doubled[2]);
-    entries[0] = add_where<0xff00>(entries[0], doubled[3]);
+    entries[0] = first_entries(doubled, start);
     entries[1] = _mm512_add_epi32(entries[0], broadcast(doubled[4]));
     entries[2] = _mm512_add_epi32(entries[0], broadcast(doubled[5]));
     entries[3] = _mm512_add_epi32(entries[1], broadcast(doubled[5]));
-    const Int planes_of_two = _mm512_set1_epi64(0x262c3238060c1218);  // 24, 18, 12 and 6 bits up, for either half
 #pragma GCC unroll 4
-    for (Int& entry : entries) entry = _mm512_multishift_epi64_epi8(planes_of_two, entry);
+    for (Int& entry : entries) entry = cut(entry);
     const Int six_bits = _mm512_set1_epi8(63);
     const Int upper0 = _mm512_permutex2var_epi8(entries[0], two_planes(), entries[1]);
     const Int upper1 = _mm512_permutex2var_epi8(entries[2], two_planes(), entries[3]);
@@ -105,7 +142,6 @@ class FieldTables {
     _mm512_store_si512(table, _mm512_shuffle_i64x2(upper0, upper1, 0x44));
     _mm512_store_si512(table + 64, _mm512_and_si512(_mm512_shuffle_i64x2(upper0, upper1, 0xee), six_bits));
     _mm512_store_si512(table + 128, _mm512_and_si512(_mm512_shuffle_i64x2(lower0, lower1, 0x44), six_bits));
-    if (planes == 3) return;
     _mm512_store_si512(table + 192, _mm512_and_si512(_mm512_shuffle_i64x2(lower0, lower1, 0xee), six_bits));
   }
 
@@ -121,6 +157,15 @@ class FieldTables {
         0,  4,  8,  12,  16,  20,  24,  28,  32,  36,  40, 44, 48, 52,  56,  60,  64,  68,  72,  76, 80, 84,
         88, 92, 96, 100, 104, 108, 112, 116, 120, 124, 1,  5,  9,  13,  17,  21,  25,  29,  33,  37, 41, 45,
         49, 53, 57, 61,  65,  69,  73,  77,  81,  85,  89, 93, 97, 101, 105, 109, 113, 117, 121, 125};
+    return _mm512_load_si512(kBytes);
+  }
+
+  /// Where the lowest bytes of 32 entries lie, from the first to the last and back.
+  static Int there_and_back() {
+    alignas(64) static constexpr uint8_t kBytes[64] = {
+        0,  4,  8,  12,  16,  20,  24,  28,  32,  36,  40,  44,  48,  52,  56,  60,  64,  68, 72, 76, 80, 84,
+        88, 92, 96, 100, 104, 108, 112, 116, 120, 124, 124, 120, 116, 112, 108, 104, 100, 96, 92, 88, 84, 80,
+        76, 72, 68, 64,  60,  56,  52,  48,  44,  40,  36,  32,  28,  24,  20,  16,  12,  8,  4,  0};
     return _mm512_load_si512(kBytes);
   }
 };

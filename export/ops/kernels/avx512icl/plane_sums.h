@@ -16,12 +16,15 @@ class PlaneSums {
  public:
   static constexpr int64_t kGroupBytes = FieldTables::kGroupFields * kPlanes * FieldTables::kPlaneBytes;  ///< of tables
 
-  /// What the fields of so many groups add to their highest plane is taken off at once.
+  /// What the tables of so many groups are off by, in the highest plane and by rounding, is made good at once.
   explicit PlaneSums(int64_t groups) {
     const auto offset = static_cast<int16_t>(-groups * FieldTables::kGroupFields * FieldTables::kOffset);
     const Words zero = {Simd::zero(), Simd::zero()};
     first_ = {_mm512_set1_epi16(static_cast<int16_t>(257 * offset)), _mm512_set1_epi16(offset)};
     second_ = third_ = fourth_ = zero;
+    if (kPlanes == 4) return;
+    const auto rounded_off = static_cast<int16_t>(groups * FieldTables::kGroupFields / 2);  // by tables, in steps
+    third_ = {_mm512_set1_epi16(static_cast<int16_t>(257 * rounded_off)), _mm512_set1_epi16(rounded_off)};
   }
 
   /// Adds what the indices of a group pick from its tables.
