@@ -119,5 +119,14 @@ int main() {
   for (float& value : tiny.x) value *= 1e-33f;
   for (float& value : tiny.scale) value *= 1e33f;
   check(tiny, random, report);
+  Case uneven_pairs = make_case(6, 4096, 1700, false, random);  // the same of more weights than a cache holds
+  for (const int64_t row : {1, 2, 5}) {
+    for (int64_t i = 0; i < 40; ++i) uneven_pairs.x[static_cast<size_t>(row * 4096 + i)] *= 100.0f;
+  }
+  check(uneven_pairs, random, report);
+  Case silent = make_case(4, 1024, 200, false, random);  // one row in part, one altogether
+  std::fill(silent.x.begin() + 1024 + 100, silent.x.begin() + 1024 + 900, 0.0f);
+  std::fill(silent.x.begin() + 2 * 1024, silent.x.begin() + 3 * 1024, 0.0f);
+  check(silent, random, report);
   return report.finish();
 }
