@@ -34,8 +34,9 @@ test-cpp: check-compiler $(VENV)/.dev
 	$(BIN)/cmake --build build/test
 	$(BIN)/ctest --test-dir build/test --output-on-failure
 
+# A process a core, each with one thread; the tests of a file share what they trained.
 test-python: check-compiler $(VENV)/.dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
