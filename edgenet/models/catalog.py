@@ -13,6 +13,7 @@ class ModelEntry:
 
     `input_shape` is that of one sample: [C, H, W] of an image, [T, features] of a sequence, [T] of token ids. `small`
     are options of the factory that make it narrow and shallow: of the same kinds of layers, for a quick look or a test.
+    `ragged` says that samples may differ in length.
     """
 
     name: str
@@ -22,6 +23,7 @@ class ModelEntry:
     data: str
     input_shape: tuple[int, ...]
     small: Mapping[str, Any] = field(default_factory=dict)
+    ragged: bool = False
 
 
 def _images(
@@ -212,6 +214,7 @@ _SEQUENCES = (
         "",
         (24,),
         _SMALL_TEXT,
+        ragged=True,
     ),
     ModelEntry(
         "frame_classifier",
@@ -221,6 +224,7 @@ _SEQUENCES = (
         "japanese-vowels",
         (29, 12),
         {"hidden_size": 10},
+        ragged=True,
     ),
     ModelEntry(
         "frame_labeller",
@@ -230,6 +234,7 @@ _SEQUENCES = (
         "",
         (40, 40),
         {"hidden_size": 10},
+        ragged=True,
     ),
     ModelEntry(
         "token_labeller",
@@ -239,6 +244,7 @@ _SEQUENCES = (
         "",
         (24,),
         _SMALL_TEXT,
+        ragged=True,
     ),
     ModelEntry(
         "language_model",
@@ -248,6 +254,7 @@ _SEQUENCES = (
         "",
         (32,),
         {"embedding_size": 12, "hidden_size": 10},
+        ragged=True,
     ),
     ModelEntry(
         "translator",
@@ -257,6 +264,7 @@ _SEQUENCES = (
         "",
         (12,),
         _SMALL_PAIR,
+        ragged=True,
     ),
     ModelEntry(
         "pronouncer",
@@ -266,6 +274,7 @@ _SEQUENCES = (
         "cmudict",
         (12,),
         _SMALL_PAIR,
+        ragged=True,
     ),
     ModelEntry(
         "captioner",
@@ -275,6 +284,7 @@ _SEQUENCES = (
         "digit-words",
         (1, 28, 28),
         {"width": 8, "embedding_size": 12, "hidden_size": 16},
+        ragged=True,
     ),
     ModelEntry(
         "string_reader",
@@ -284,6 +294,7 @@ _SEQUENCES = (
         "digit-strings",
         (1, 32, 96),
         {"width": 8, "hidden_size": 10},
+        ragged=True,
     ),
 )  # fmt: skip
 _ENTRIES = (*_STANDARD, *_UNUSUAL, *_SEQUENCES)

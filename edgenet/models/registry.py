@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from torch import Tensor, nn
@@ -23,6 +24,12 @@ def register_model(factory: Factory) -> Factory:
     """
     _FACTORIES[factory.__name__] = factory
     return factory
+
+
+def factory_options(name: str) -> set[str]:
+    """Names of the options that a network's factory takes. Raises EdgenetError for an unknown name."""
+    import_module(get_entry(name).module)
+    return set(signature(_FACTORIES[name]).parameters) - {"num_classes", "scheme"}
 
 
 def create(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgenet.errors import EdgenetError
 from edgenet.tasks.catalog import TRANSDUCTION
+from edgenet.tasks.measures import PHONEMES
 from edgenet.tasks.packages import find_in_packages
 from edgenet.tasks.sequences import SequenceDataSet, SequenceSplit, encode_all
 from edgenet.tasks.splits import hold_out
@@ -48,6 +49,7 @@ def load_cmudict(seed: int = 0) -> SequenceDataSet:
         "cmudict", TRANSDUCTION, splits["train"], splits["test"], splits["validation"], source_vocabulary=letters,
         target_vocabulary=phonemes,
         preprocessing={"layout": "tokens", "unit": "character", "vocabulary": "source-vocabulary.json"},
+        metric=PHONEMES,
     )  # fmt: skip
 
 

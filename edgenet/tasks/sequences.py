@@ -110,6 +110,8 @@ class SequenceDataSet:
         Tells an app how to make a sample.
     files
         Which of the user's files went where: {"train": [...], "test": [...]}.
+    metric
+        What answers are measured in, where the task alone does not say; see `edgenet.tasks.measures`.
     """
 
     name: str
@@ -123,6 +125,7 @@ class SequenceDataSet:
     preprocessing: dict[str, Any] = field(default_factory=dict)
     further: dict[str, SequenceSplit] = field(default_factory=dict)
     files: dict[str, list[str]] = field(default_factory=dict)
+    metric: str = ""
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from edgenet.tasks import Split
+from edgenet.tasks import DataSet, Ragged, SequenceDataSet, SequenceSplit, Split
+from edgenet.training.objectives import TensorBatch
+
+_POOL = 20  # batches whose samples are sorted by length together: little padding, and yet another mix each epoch
 
 
 class Batches:
-    """Iterates over one epoch: (inputs, targets), shuffled, images moved at random by up to `shift` pixels.
+    """Iterates over one epoch, shuffled, images moved at random by up to `shift` pixels.
 
     `epoch()` tells which epoch it is. Order and shifts depend on nothing but the seed and that number, so that a
     resumed training sees what an uninterrupted one would have seen. All samples are used; batches differ by one
@@ -25,13 +27,13 @@ class Batches:
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[TensorBatch]:
         generator = np.random.default_rng([self.seed, self.epoch()])
         for indices in np.array_split(generator.permutation(len(self.split)), self.count):
             inputs = torch.from_numpy(self._inputs(indices, generator))
             if inputs.dim() == 4:
                 inputs = inputs.contiguous(memory_format=torch.channels_last)
-            yield inputs, torch.from_numpy(self.split.targets[indices])
+            yield TensorBatch(inputs, torch.from_numpy(self.split.targets[indices]))
 
     def _inputs(self, indices: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.float32]:
         inputs = self.split.inputs(indices)
@@ -46,7 +48,43 @@ class Batches:
         ])  # fmt: skip
 
 
-def calibration_batch(split: Split, samples: int = 256) -> Tensor:
-    """Inputs spread evenly over the training data: the same ones each time."""
+class SequenceBatches:
+    """Iterates over one epoch of samples of unequal lengths, shuffled, those of a batch about as long as each other.
+
+    Order by seed and epoch, and sizes of the batches, as for `Batches`.
+    """
+
+    def __init__(self, split: SequenceSplit, batch_size: int, seed: int, epoch: Callable[[], int]) -> None:
+        self.split, self.seed, self.epoch = split, seed, epoch
+        self.count = max(1, len(split) // batch_size)
+        raw, targets = split.raw, split.targets
+        self._lengths = np.zeros((2, len(split)), np.int64)
+        # Images of one size are sorted by what is said of them, and nothing else by that alone.
+        self._lengths[1] = raw.lengths if isinstance(raw, Ragged) else 0
+        self._lengths[0] = targets.lengths if isinstance(targets, Ragged) else 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[TensorBatch]:
+        generator = np.random.default_rng([self.seed, self.epoch()])
+        drawn = np.array_split(generator.permutation(len(self.split)), self.count)
+        batches: list[NDArray[np.int64]] = []
+        for start in range(0, self.count, _POOL):
+            pool = np.concatenate(drawn[start : start + _POOL])
+            by_length = pool[np.lexsort(self._lengths[:, pool])]
+            batches += np.array_split(by_length, len(drawn[start : start + _POOL]))
+        for index in generator.permutation(self.count):
+            yield TensorBatch.of(self.split.batch(batches[index]))
+
+
+AnyBatches = Batches | SequenceBatches
+
+
+def calibration_batch(data: DataSet | SequenceDataSet, samples: int = 256) -> TensorBatch:
+    """Samples spread evenly over the training data: the same ones each time."""
+    split = data.train
     indices = np.unique(np.linspace(0, len(split) - 1, samples).astype(np.int64))
-    return torch.from_numpy(split.inputs(indices))
+    if isinstance(split, SequenceSplit):
+        return TensorBatch.of(split.batch(indices))
+    return TensorBatch(torch.from_numpy(split.inputs(indices)), torch.from_numpy(split.targets[indices]))

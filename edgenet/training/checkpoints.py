@@ -13,6 +13,7 @@ from edgenet.errors import EdgenetError
 from edgenet.nn import LayerRow
 from edgenet.training.files import read_json, read_tensors, restore_like, write_json, write_tensors
 from edgenet.training.networks import Factory, Network
+from edgenet.training.recipes import BINARY_OPTIONS
 
 # What an optimizer keeps for each parameter, by the parameter's number.
 Moments = dict[int, dict[str, Any]]
@@ -55,13 +56,13 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
     try:
         network = Network(name, dict(metadata["options"]), factory)
         recipe = metadata["recipe"]
-        options = {key: recipe[key] for key in ("estimator", "weight_estimator", "scale") if key in recipe}
+        options = {key: recipe[key] for key in BINARY_OPTIONS if key in recipe}
         options |= {"activations": metadata["activations"]} if "activations" in metadata else {}
         # Any batch serves: it finds the order of layers, and the thresholds it sets are overwritten below.
-        batch = torch.zeros(2, *metadata["input_shape"])
+        batch = None if factory is None else torch.zeros(2, *metadata["input_shape"])
         with torch.random.fork_rng(devices=[]):
             model = network.build(
-                metadata["scheme"], len(metadata["classes"]), ends=metadata["ends"], calibration=batch,
+                metadata["scheme"], metadata.get("output_size", len(metadata["classes"])), ends=metadata["ends"], calibration=batch,
                 binary_options=options,
             )  # fmt: skip
         model.load_state_dict(tensors)

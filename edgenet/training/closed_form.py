@@ -18,7 +18,7 @@ def fit_closed_form(
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         for epoch in range(recipe.epochs):
-            yield from _one_epoch(split, recipe, seed, epoch)
+            yield from ((batch.inputs, batch.targets) for batch in _one_epoch(split, recipe, seed, epoch))
 
     count = model.fit(batches())
     on_event(Event("note", scheme, f"read-out fitted in closed form to {count:,} samples"))

@@ -4,13 +4,15 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
+from edgenet.tasks.measures import TOP1, get_measure
+
 
 @dataclass(frozen=True)
 class Event:
     """One piece of news: a scheme started ("start"), an epoch ended ("epoch"), a scheme is done, a remark or warning.
 
-    `epoch` counts from 1; `loss` and `accuracy` (a fraction) of an epoch are over the training data, those of "done"
-    over the held-out data; `seconds` is the time since the scheme started, in this process.
+    `epoch` counts from 1; `loss` and `accuracy` (a fraction) of an epoch are over the training data; that of "done"
+    is over the held-out data, in the unit of its `metric` (see `edgenet.tasks.measures`); `seconds` is the time since the scheme started, in this process.
     """
 
     kind: Literal["start", "epoch", "done", "note", "warning"]
@@ -21,6 +23,7 @@ class Event:
     loss: float | None = None
     accuracy: float | None = None
     seconds: float = 0.0
+    metric: str = TOP1
 
     def __str__(self) -> str:
         if self.kind == "epoch":
@@ -28,8 +31,10 @@ class Event:
                 f"{self.scheme}: epoch {self.epoch}/{self.epochs}, loss {self.loss:.4f}, "
                 f"training accuracy {self.accuracy:.1%}, {self.seconds:.0f} s"
             )
-        if self.kind == "done":
-            return f"{self.scheme}: accuracy {self.accuracy:.1%} on held-out data, {self.seconds:.0f} s"
+        if self.kind == "done" and self.accuracy is not None:
+            measure = get_measure(self.metric)
+            value = measure.write(self.accuracy)
+            return f"{self.scheme}: {measure.words} {value} on held-out data, {self.seconds:.0f} s"
         return f"{self.scheme}: {'warning: ' if self.kind == 'warning' else ''}{self.text}"
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
-from edgenet.tasks import Split
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -47,18 +45,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise EdgenetError(f"{path} cannot be read as safetensors: {error}") from error
-
-
-def write_samples(path: Path, split: Split) -> None:
-    """The held-out samples as the network takes them: `inputs` float32 [N, ...] and `targets` int64 [N]."""
-
-    def save(temporary: Path) -> None:
-        # To a path without .npz numpy would add it.
-        with temporary.open("wb") as stream:
-            np.savez_compressed(stream, inputs=split.inputs(), targets=split.targets)
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, save)
 
 
 def restore_like(saved: Tensor, like: Tensor) -> Tensor:

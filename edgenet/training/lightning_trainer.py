@@ -11,7 +11,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 
-from edgenet.training.batches import Batches
+from edgenet.training.batches import AnyBatches
 from edgenet.training.loop import TrainingLoop
 
 _LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
@@ -43,7 +43,7 @@ def _quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def fit(loop: TrainingLoop, batches: Batches, *, progress_bar: bool | None = None) -> None:
+def fit(loop: TrainingLoop, batches: AnyBatches, *, progress_bar: bool | None = None) -> None:
     """Run the epochs that the loop has left. `progress_bar` None shows one where standard error is a terminal.
 
     Raises KeyboardInterrupt when interrupted (Lightning would end the process).

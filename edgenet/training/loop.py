@@ -14,20 +14,11 @@ from edgenet.models.layers import AuxiliaryOutputs
 from edgenet.nn import BinaryLayer, clip_latent_weights, set_progress
 from edgenet.training.checkpoints import Moments, restore_optimizer
 from edgenet.training.events import Event
+from edgenet.training.objectives import Choices, Objective, TensorBatch
 from edgenet.training.recipes import Recipe
 
 AUXILIARY_SHARE = 0.3
 """Weight of each intermediate classifier's loss (Szegedy et al. 2015, GoogLeNet, arXiv:1409.4842, section 5)."""
-
-
-def class_scores(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Logits [N, classes] of a model, also of one that hands on a state as well."""
-    return first_output(model(inputs))
-
-
-def first_output(outputs: Tensor | tuple[Any, ...]) -> Tensor:
-    """The logits among what a model returns: of the pair of a recurrent one, or of `AuxiliaryOutputs`."""
-    return outputs[0] if isinstance(outputs, tuple) else outputs
 
 
 def auxiliary_loss(outputs: Any, targets: Tensor) -> Tensor | float:
@@ -52,12 +43,12 @@ class TrainingLoop(LightningModule):
     """
 
     def __init__(
-        self, network: nn.Module, recipe: Recipe, scheme: str, seed: int, steps_per_epoch: int, *,
+        self, network: nn.Module, objective: Objective, recipe: Recipe, scheme: str, seed: int, steps_per_epoch: int, *,
         first_epoch: int, teacher: nn.Module | None, moments: Moments | None,
         on_event: Callable[[Event], None], on_epoch_end: Callable[[int, torch.optim.Optimizer], None],
     ) -> None:  # fmt: skip
         super().__init__()
-        self.network = network
+        self.network, self.objective = network, objective
         self.recipe, self.scheme, self.seed, self.steps_per_epoch = recipe, scheme, seed, steps_per_epoch
         self.first_epoch = first_epoch
         # In a list, so that Lightning takes it neither for something to train nor to save.
@@ -66,7 +57,7 @@ class TrainingLoop(LightningModule):
         self._on_event, self._on_epoch_end = on_event, on_epoch_end
         self._started = time.monotonic()
         self._loss = self._correct = torch.zeros(())
-        self._samples = 0
+        self._samples = self._answers = 0
 
     def absolute_epoch(self) -> int:
         """The epoch at work, counted from 0 since the very start."""
@@ -95,9 +86,9 @@ class TrainingLoop(LightningModule):
         # Whatever else is random, dropout for one, starts from seed and epoch as well.
         torch.manual_seed(self.seed * 1_000_003 + self.absolute_epoch())
         self._loss = self._correct = torch.zeros((), device=self.device)
-        self._samples = 0
+        self._samples = self._answers = 0
 
-    def on_train_batch_start(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+    def on_train_batch_start(self, batch: TensorBatch, batch_index: int) -> None:
         total = self.steps_per_epoch * self.recipe.epochs
         step = self.absolute_epoch() * self.steps_per_epoch + batch_index
         rate = self.recipe.learning_rate * learning_rate_factor(step, total, self.recipe.warmup)
@@ -105,23 +96,25 @@ class TrainingLoop(LightningModule):
             group["lr"] = rate
         set_progress(self.network, step / total)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
-        inputs, targets = batch
-        outputs = self.network(inputs)
-        logits = first_output(outputs)
-        loss = F.cross_entropy(logits, targets)
+    def training_step(self, batch: TensorBatch, batch_index: int) -> Tensor:
+        outputs = self.objective.outputs(self.network, batch)
+        loss = self.objective.loss(outputs, batch)
         for teacher in self._teacher:
+            assert isinstance(self.objective, Choices)
             with torch.no_grad():
-                teacher_logits = class_scores(teacher, inputs)
+                taught = self.objective.outputs(teacher, batch)
+            logits, teacher_logits = (self.objective.answers(answers, batch)[0] for answers in (outputs, taught))
             share = self.recipe.distillation
             loss = (1 - share) * loss + share * distillation_loss(logits, teacher_logits, self.recipe.temperature)
-        loss = loss + auxiliary_loss(outputs, targets)
-        self._loss = self._loss + loss.detach() * len(targets)
-        self._correct = self._correct + (logits.detach().argmax(1) == targets).sum()
-        self._samples += len(targets)
+        loss = loss + auxiliary_loss(outputs, batch.targets)
+        self._loss = self._loss + loss.detach() * len(batch.targets)
+        self._samples += len(batch.targets)
+        right, count = self.objective.right(outputs, batch)
+        self._correct = self._correct + right
+        self._answers += count
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: TensorBatch, batch_index: int) -> None:
         clip_latent_weights(self.network)
 
     def on_train_epoch_end(self) -> None:
@@ -130,7 +123,7 @@ class TrainingLoop(LightningModule):
         self._on_event(
             Event(
                 "epoch", self.scheme, epoch=epoch, epochs=self.recipe.epochs, loss=float(self._loss) / self._samples,
-                accuracy=float(self._correct) / self._samples, seconds=time.monotonic() - self._started,
+                accuracy=float(self._correct) / self._answers, seconds=time.monotonic() - self._started,
             )
         )  # fmt: skip
 

@@ -2,18 +2,25 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from edgenet.errors import EdgenetError
-from edgenet.models import create, get_entry
+from edgenet.models import create, example_inputs, get_entry
+from edgenet.models.registry import factory_options
 from edgenet.nn import binarize, calibrate
-from edgenet.tasks.dataset import IMAGES, SEQUENCES
+from edgenet.tasks import SequenceDataSet, list_own_data
+from edgenet.tasks.catalog import IMAGES, SEQUENCES
 
 Factory = Callable[[], nn.Module]
+Arguments = Tensor | tuple[Tensor, Mapping[str, Tensor]]
+"""Of a `forward`: the input alone, or with what goes by name."""
+_KINDS = {1: "token ids", 2: "sequences of features", 3: "images"}
+"""Of samples, by their number of axes."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,42 @@ class Network:
         return SEQUENCES if len(self.input_shape() or ()) == 2 else IMAGES
 
     @property
+    def ragged(self) -> bool:
+        """Whether it takes samples of unequal lengths."""
+        return self.factory is None and get_entry(self.name).ragged
+
+    @property
     def default_data(self) -> str:
         data = "digits" if self.factory is not None else get_entry(self.name).data
         if not data:
-            raise EdgenetError(f"there is no built-in data set for {self.name}: give your own as data")
+            layouts = [own.layout + ", " + own.description for own in list_own_data() if self.task in own.tasks]
+            raise EdgenetError(
+                f"there is no built-in data set for {self.name} ({self.task}): give your own as data (--data), "
+                f"{'; or '.join(layouts)}"
+            )
         return data
+
+    def fitted_to(self, data: SequenceDataSet) -> "Network":
+        """The network with the sizes that the data decide: features, channels and vocabularies.
+
+        Raises EdgenetError for data whose samples are of another kind than the network takes.
+        """
+        wanted, found = len(get_entry(self.name).input_shape), len(data.input_shape)
+        if wanted != found:
+            raise EdgenetError(
+                f"{self.name} takes {_KINDS[wanted]}, {data.name} holds {_KINDS[found]}: choose another network "
+                "(edgenet models) or other data"
+            )
+        sizes: dict[str, Any] = {}
+        if data.source_vocabulary is not None:
+            sizes = dict.fromkeys(("vocabulary_size", "source_vocabulary_size"), len(data.source_vocabulary))
+        elif found == 2:
+            sizes = {"in_channels": data.input_shape[1]}
+        else:
+            channels, height, width = data.input_shape
+            sizes = {"in_channels": channels, "height": height, "input_size": width}
+        known = factory_options(self.name)
+        return replace(self, options={**self.options, **{key: sizes[key] for key in sizes if key in known}})
 
     def input_shape(self) -> tuple[int, ...] | None:
         """Shape of one sample, as the catalog, or an attribute `input_shape` of the user's model, says."""
@@ -52,17 +90,21 @@ class Network:
         return None if own_shape is None else tuple(own_shape)
 
     def build(
-        self, scheme: str, classes: int, *, ends: str = "int8", calibration: Tensor,
+        self, scheme: str, classes: int, *, ends: str = "int8", calibration: Arguments | None,
         weights: Mapping[str, Tensor] | None = None, binary_options: Mapping[str, Any] | None = None,
     ) -> nn.Module:  # fmt: skip
-        """The network in a scheme, from the `weights` of the full one if given; a binary one is calibrated."""
+        """The network in a scheme, from the `weights` of the full one if given; a binary one is calibrated.
+
+        `calibration` are arguments of its `forward`; None, for a network of the registry, makes some up.
+        """
         if self.factory is None:
             model = create(
                 self.name, classes, scheme, ends=ends, weights=weights, binary_options=binary_options, **self.options
             )
             if scheme != "full":
-                calibrate(model, calibration)
+                calibrate(model, _in_order(model, calibration))
             return model
+        assert isinstance(calibration, Tensor)
         model = self._make()
         if weights is not None:
             model.load_state_dict(dict(weights))
@@ -104,6 +146,17 @@ class Network:
                 f"{self.name} gives {found} for 2 samples, the data have {classes} classes: "
                 "its output must be logits [samples, classes]"
             )
+
+
+def _in_order(model: nn.Module, arguments: Arguments | None) -> tuple[Any, ...]:
+    """Arguments by position, as `calibrate` takes them; made up where there are none."""
+    if arguments is None:
+        return example_inputs(model, 2)
+    if isinstance(arguments, Tensor):
+        return (arguments,)
+    bound = signature(model.forward).bind(arguments[0], **arguments[1])
+    bound.apply_defaults()
+    return bound.args
 
 
 def find_network(model: str | Factory, options: Mapping[str, Any] | None = None) -> Network:

@@ -7,6 +7,10 @@ from edgenet.errors import EdgenetError
 from edgenet.tasks.dataset import IMAGES, SEQUENCES
 
 
+BINARY_OPTIONS = ("estimator", "weight_estimator", "scale", "embeddings")
+"""What of a recipe decides how the binary layers compute."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides how one network is trained, but for seed and data.
@@ -29,13 +33,11 @@ class Recipe:
     weight_estimator: str = "ste"
     scale: str = "mean"
     embeddings: str | None = None  # "fp32", "int8" or "binary"; None: as the ends
+    balanced: bool = False  # classes weigh in the loss by how rare they are: N / (classes * N of the class)
 
     def binary_options(self) -> dict[str, Any]:
         """What of it `edgenet.nn.binarize` takes."""
-        return {
-            "estimator": self.estimator, "weight_estimator": self.weight_estimator, "scale": self.scale,
-            "embeddings": self.embeddings,
-        }  # fmt: skip
+        return {name: getattr(self, name) for name in BINARY_OPTIONS}
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from edgenet import __version__
 from edgenet.errors import EdgenetError
@@ -16,13 +16,16 @@ from edgenet.models.registry import SCHEMES
 from edgenet.models.weights import load_pretrained, read_state_dict
 from edgenet.nn import latent_signs, starved_channels
 from edgenet.nn.binarization import check_precision
-from edgenet.tasks import DataSet, Split, load
-from edgenet.training.batches import Batches, calibration_batch
+from edgenet.tasks import SequenceDataSet
+from edgenet.tasks.held_out import HeldOut
+from edgenet.training.batches import calibration_batch
 from edgenet.training.checkpoints import load_checkpoint, load_training_state, save_checkpoint, save_training_state
 from edgenet.training.closed_form import fit_closed_form
+from edgenet.training.data import AnyData, load_data, make_batches, make_objective, measure, output_size
 from edgenet.training.events import Event, print_event
-from edgenet.training.files import write_json, write_samples
-from edgenet.training.networks import Factory, Network, find_network
+from edgenet.training.files import write_json
+from edgenet.training.networks import Arguments, Factory, Network, find_network
+from edgenet.training.objectives import get_objective
 from edgenet.training.recipes import Recipe, get_recipe
 
 Recipes = str | Recipe | Mapping[str, Recipe]
@@ -40,15 +43,17 @@ class TrainedNetwork:
 
     @property
     def accuracy(self) -> float:
-        """Share of the held-out samples classified rightly, 0 to 1."""
+        """How good it is on the held-out samples, in the unit of the metric that `metadata["accuracy"]` names: for
+        classes the share of samples classified rightly, 0 to 1."""
         return float(self.metadata["accuracy"]["value"])
 
 
 @dataclass(frozen=True)
 class _Run:
     network: Network
-    data: DataSet
-    calibration: Tensor
+    data: AnyData
+    held_out: HeldOut
+    calibration: Arguments
     recipes: dict[str, Recipe]
     ends: str
     activations: str
@@ -70,6 +75,7 @@ class _Run:
             "data": self.data.name,
             "training_samples": len(self.data.train),
             "input_shape": list(self.data.input_shape),
+            "output_size": output_size(self.data),
             "seed": self.seed,
             "recipe": self.recipes[scheme].as_dict(),
             "distilled": distilled,
@@ -82,7 +88,7 @@ def train(
     epochs: int | None = None, seed: int = 0, out: str | Path | None = None, resume: bool = False, ends: str = "int8",
     activations: str = "fp32", weights: str | Path | None = None, recipe: Recipes = "default", distill: bool = True,
     options: Mapping[str, Any] | None = None, on_event: OnEvent = print_event, progress_bar: bool | None = None,
-    data_dir: str | Path | None = None,
+    data_dir: str | Path | None = None, data_options: Mapping[str, Any] | None = None,
 ) -> list[TrainedNetwork]:  # fmt: skip
     """Train a network in the given schemes and write each into the run folder.
 
@@ -90,19 +96,22 @@ def train(
         A name of the registry (see `edgenet.models.list_models`), "package.module:factory", or a factory: a callable
         without arguments that returns a torch model whose output is logits [N, classes]. A
         `edgenet.models.FittedNetwork` is fitted in closed form, without distillation; the others follow gradients.
+        Networks that take samples of unequal lengths are those of the registry; the data decide their vocabularies and
+        features.
     schemes
         Of "full", "bwn" and "xnor". The full network is trained even where it is not asked for, as long as it is the
         teacher: the binary ones start from its weights and learn from its answers (distillation).
     data
-        A built-in set or a folder of images (see `edgenet.tasks.load`); None takes the network's default.
+        A built-in set or one's own (see `edgenet.tasks.load`, and `load_sequences` for networks over sequences of
+        unequal lengths); None takes the network's default.
     epochs
         Overrides the recipe's. 0 trains nothing: thresholds and statistics are set from a batch of training data.
     seed
         Decides initial weights, order and augmentation of the data.
     out
         The run folder, by default `runs/MODEL`. It gets SCHEME.safetensors and SCHEME.json, `samples.npz` with the
-        held-out samples, `split.json` with the files of either split for a folder of images, and while at work
-        `training-state/`.
+        held-out samples (`edgenet.tasks.held_out.HeldOut`), the vocabularies as `source-vocabulary.json` and
+        `target-vocabulary.json`, `split.json` with the files of either split, and while at work `training-state/`.
     resume
         Go on where an interrupted run with the same options stopped; the final weights are those of a run that was
         not interrupted. Otherwise networks and training states that are there are overwritten.
@@ -124,6 +133,8 @@ def train(
         True, False, or None for one where standard error is a terminal.
     data_dir
         Where the files of a downloaded set lie, or are put (see `edgenet.tasks.load`).
+    data_options
+        Of `edgenet.tasks.load_sequences`, such as `languages`.
 
     Returns the networks asked for, in the order full, bwn, xnor. Raises EdgenetError for whatever of the arguments, the
     data or the files doesn't serve; KeyboardInterrupt leaves what is done, and the state to resume from.
@@ -133,11 +144,12 @@ def train(
     check_precision(ends, activations)
     network = find_network(model, options)
     wanted = _check_schemes(schemes)
-    dataset = load(data if data is not None else network.default_data, network.input_shape(), network.task, data_dir)
+    network, dataset = load_data(network, data, data_dir, data_options)
     run = _Run(
         network=network,
         data=dataset,
-        calibration=calibration_batch(dataset.train),
+        held_out=HeldOut.of(dataset),
+        calibration=_calibration(dataset),
         recipes={scheme: _choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES},
         ends=ends,
         activations=activations,
@@ -153,7 +165,9 @@ def train(
     if not resume:
         for scheme in needed:
             _remove_old(run.out, scheme)
-    write_samples(run.out / "samples.npz", dataset.test)
+    run.held_out.save(run.out / "samples.npz")
+    if isinstance(dataset, SequenceDataSet):
+        dataset.save_vocabularies(run.out)
     if dataset.files:
         write_json(run.out / "split.json", dataset.files)
     with torch.random.fork_rng(devices=[]):
@@ -161,6 +175,13 @@ def train(
             full = trained.get("full")
             trained[scheme] = _train_scheme(run, scheme, full.model if full is not None else None, distill)
     return [trained[scheme] for scheme in needed if scheme in wanted]
+
+
+def _calibration(data: AnyData) -> Arguments:
+    """Arguments of `forward` for a batch of training data."""
+    batch = calibration_batch(data)
+    further = get_objective(data.task).arguments(batch)
+    return (batch.inputs, further) if further else batch.inputs
 
 
 def _check_schemes(schemes: Sequence[str]) -> set[str]:
@@ -194,7 +215,8 @@ def _remove_old(out: Path, scheme: str) -> None:
 
 def _train_scheme(run: _Run, scheme: str, full: nn.Module | None, distill: bool) -> TrainedNetwork:
     # What is fitted in closed form is fitted to the classes.
-    teacher = full if distill and scheme != "full" and not isinstance(full, FittedNetwork) else None
+    teaches = get_objective(run.data.task).distils and not isinstance(full, FittedNetwork)
+    teacher = full if distill and scheme != "full" and teaches else None
     settings = run.settings(scheme, teacher is not None)
     checkpoint = run.out / f"{scheme}.safetensors"
     if run.resume and checkpoint.with_suffix(".json").is_file():
@@ -207,7 +229,7 @@ def _train_scheme(run: _Run, scheme: str, full: nn.Module | None, distill: bool)
     signs = latent_signs(model)
     _fit(run, scheme, model, teacher, settings)
     model.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-    accuracy = measure_accuracy(model, run.data.test)
+    accuracy = measure(model, run.held_out, get_objective(run.data.task))
     if recipe.epochs:
         for row in starved_channels(model, signs, warn=False):
             run.on_event(Event("warning", scheme, f"starved weights in {row}"))
@@ -215,7 +237,7 @@ def _train_scheme(run: _Run, scheme: str, full: nn.Module | None, distill: bool)
     metadata = _metadata(run, model, settings, accuracy, seconds)
     save_checkpoint(model, metadata, checkpoint)
     _state_path(run.out, scheme).unlink(missing_ok=True)
-    run.on_event(Event("done", scheme, accuracy=accuracy, seconds=seconds))
+    run.on_event(Event("done", scheme, accuracy=accuracy, seconds=seconds, metric=run.held_out.metric))
     return TrainedNetwork(scheme, model, metadata, checkpoint)
 
 
@@ -234,7 +256,7 @@ def _take_finished(run: _Run, scheme: str, checkpoint: Path, settings: dict[str,
 
 def _initial_model(run: _Run, scheme: str, full: nn.Module | None) -> nn.Module:
     torch.manual_seed(run.seed)
-    classes = len(run.data.classes)
+    classes = output_size(run.data)
     recipe = run.recipes[scheme]
     weights = None if full is None else full.state_dict()
     if weights is None and run.weights is not None:
@@ -267,9 +289,9 @@ def _fit(run: _Run, scheme: str, model: nn.Module, teacher: nn.Module | None, se
 
     model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     loop: TrainingLoop
-    batches = Batches(run.data.train, recipe.batch_size, run.seed, recipe.shift, lambda: loop.absolute_epoch())
+    batches = make_batches(run.data, recipe, run.seed, lambda: loop.absolute_epoch())
     loop = TrainingLoop(
-        model, recipe, scheme, run.seed, len(batches),
+        model, make_objective(run.data, recipe), recipe, scheme, run.seed, len(batches),
         first_epoch=done, teacher=teacher, moments=moments, on_event=run.on_event,
         on_epoch_end=lambda epoch, optimizer: save_training_state(state_path, model, optimizer, epoch, settings),
     )  # fmt: skip
@@ -277,18 +299,6 @@ def _fit(run: _Run, scheme: str, model: nn.Module, teacher: nn.Module | None, se
     model.cpu()
     if teacher is not None:
         teacher.cpu()
-
-
-@torch.no_grad()
-def measure_accuracy(model: nn.Module, split: Split, batch_size: int = 250) -> float:
-    """Share of samples classified rightly by a model in inference mode, 0 to 1."""
-    right = 0
-    for start in range(0, len(split), batch_size):
-        part = slice(start, start + batch_size)
-        outputs = model(torch.from_numpy(split.inputs(part)))
-        logits = outputs[0] if isinstance(outputs, tuple) else outputs
-        right += int((logits.argmax(1) == torch.from_numpy(split.targets[part])).sum())
-    return right / len(split)
 
 
 def _metadata(run: _Run, model: nn.Module, settings: dict[str, Any], accuracy: float, seconds: float) -> dict[str, Any]:
@@ -301,7 +311,7 @@ def _metadata(run: _Run, model: nn.Module, settings: dict[str, Any], accuracy: f
         "preprocessing": run.data.preprocessing,
         "epochs": settings["recipe"]["epochs"],
         "layers": report.as_list() if report is not None else [],
-        "accuracy": {"metric": "top1", "value": accuracy, "samples": len(run.data.test)},
+        "accuracy": {"metric": run.held_out.metric, "value": accuracy, "samples": len(run.held_out)},
         "training_seconds": round(seconds, 1),
         "edgenet_version": __version__,
         "torch_version": torch.__version__,

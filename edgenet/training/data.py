@@ -1,0 +1,82 @@
+"""Data for one network: loaded, its sizes handed to the network, and what it is measured on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgenet.errors import EdgenetError
+from edgenet.runtime.answers import read_answers
+from edgenet.tasks import DataSet, SequenceDataSet, load, load_sequences
+from edgenet.tasks.catalog import CAPTIONING
+from edgenet.tasks.held_out import HeldOut
+from edgenet.tasks.ragged import Ragged
+from edgenet.training.batches import AnyBatches, Batches, SequenceBatches
+from edgenet.training.networks import Network
+from edgenet.training.objectives import Objective, TensorBatch, get_objective
+from edgenet.training.recipes import Recipe
+
+AnyData = DataSet | SequenceDataSet
+_BATCH = 128
+
+
+def load_data(
+    network: Network, data: str | Path | None, data_dir: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[Network, AnyData]:  # fmt: skip
+    """The data, by default the network's own, and the network with the sizes that they decide.
+
+    `options` are those of `edgenet.tasks.load_sequences`. Raises EdgenetError for data that do not serve the network.
+    """
+    chosen = data if data is not None else network.default_data
+    if not network.ragged:
+        if options:
+            raise EdgenetError(f"{network.name} takes samples of one size, whose data have no {', '.join(options)}")
+        return network, load(chosen, network.input_shape(), network.task, data_dir)
+    options = dict(options or {})
+    if network.task == CAPTIONING and Path(chosen).exists():
+        options.setdefault("input_shape", network.input_shape())
+    sequences = load_sequences(chosen, network.task, **options)
+    return network.fitted_to(sequences), sequences
+
+
+def output_size(data: AnyData) -> int:
+    """Numbers a network gives for a sample or a step."""
+    return len(data.classes) if isinstance(data, DataSet) else data.output_size
+
+
+def make_batches(data: AnyData, recipe: Recipe, seed: int, epoch: Any) -> AnyBatches:
+    """The training split in batches; `epoch()` tells which epoch it is."""
+    if isinstance(data, SequenceDataSet):
+        return SequenceBatches(data.train, recipe.batch_size, seed, epoch)
+    return Batches(data.train, recipe.batch_size, seed, recipe.shift, epoch)
+
+
+def make_objective(data: AnyData, recipe: Recipe) -> Objective:
+    """The objective of the data's task, its classes weighed as the recipe says."""
+    return get_objective(data.task, class_weights(data) if recipe.balanced else None)
+
+
+def class_weights(data: AnyData) -> Tensor:
+    """`N / (classes * N of the class)` [classes]: each class counts as much as any other in sum."""
+    targets = data.train.targets
+    classes = targets.values if isinstance(targets, Ragged) else targets
+    counts = np.bincount(classes, minlength=len(data.classes))
+    return torch.from_numpy(len(classes) / (len(counts) * np.maximum(counts, 1))).float()
+
+
+@torch.no_grad()
+def measure(model: nn.Module, held_out: HeldOut, objective: Objective) -> float:
+    """How good the answers of a model in inference mode are, by the metric of the held-out samples."""
+    answers: list[Any] = []
+    for start in range(0, len(held_out), _BATCH):
+        part = held_out.part(slice(start, start + _BATCH))
+        arrays = (part.inputs, part.targets, part.lengths, part.target_lengths)
+        batch = TensorBatch(*(None if array is None else torch.from_numpy(array) for array in arrays))
+        outputs = objective.outputs(model, batch)
+        several = outputs if isinstance(outputs, tuple) else (outputs,)
+        answers += read_answers(held_out.task, [output.numpy() for output in several], part.lengths, part.targets)
+    return held_out.value(answers)
