@@ -7,6 +7,7 @@ from typing import Any
 
 from edgenet.bench.results import folder
 from edgenet.bench.statistics import proportion_interval
+from edgenet.tasks.measures import get_measure
 
 _KEY = ("device", "model", "scheme", "path", "file")
 _Z = 1.959964
@@ -26,7 +27,9 @@ class Change:
     low: float | None
     high: float | None
     verdict: str
-    """`better`, `worse`, `same`, or `unclear` where the interval includes no change."""
+    """`better`, `worse`, `same`, or `unclear` where the interval includes no change, or none can be told."""
+    metric: str = ""
+    """Of an accuracy, as in `edgenet.tasks.measures`."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +120,17 @@ def _accuracy(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None)
     if not first or not second or first["metric"] != second["metric"]:
         return None
     before, after = first["value"], second["value"]
+    measure = get_measure(first["metric"])
     if before == after:
         verdict = "same"
+    elif not measure.share:
+        # Of what is no share of samples the result does not tell how widely it may vary.
+        verdict = "unclear"
     else:
         left, right = (proportion_interval(value["value"], value["samples"]) for value in (first, second))
         verdict = "better" if right[0] > left[1] else "worse" if right[1] < left[0] else "unclear"
-    return Change("accuracy", before, after, after / before if before else None, None, None, verdict)
+    ratio = after / before if before else None
+    return Change("accuracy", before, after, ratio, None, None, verdict, measure.name)
 
 
 def _environment_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,6 @@
 """What a network is fed while it is timed: held-out samples where there are some, else numbers of the right shape."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,21 +94,6 @@ def random_feeds(inputs: Sequence[Any], shapes: Mapping[str, Sequence[int]]) -> 
         else:
             feeds[value.name] = np.ones(shape, kind)
     return feeds
-
-
-def read_samples(file: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the held-out samples of a run folder: inputs [n, ...] as the network takes them, and targets [n].
-
-    Raises:
-        EdgenetError: the file is damaged, or holds something else.
-    """
-    try:
-        with np.load(file) as archive:
-            return archive["inputs"], archive["targets"]
-    except Exception as error:  # numpy and zipfile raise half a dozen types for a file that is something else
-        raise EdgenetError(
-            f"{file} holds no samples ({type(error).__name__}); remove it, or let edgenet binarize --resume write it."
-        ) from error
 
 
 def _check_given(value: Any, shape: list[int] | None, symbols: dict[str, int]) -> None:

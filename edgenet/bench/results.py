@@ -14,6 +14,7 @@ from edgenet.bench.rounds import Track, pair
 from edgenet.bench.targets import Target
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
+from edgenet.tasks.measures import get_measure
 
 SCHEMA = 1
 _WIDE_INTERVAL = 0.05
@@ -114,7 +115,8 @@ def add_comparison(row: dict[str, Any], track: Track, full: dict[str, Any], full
     if (high - low) / 2 > _WIDE_INTERVAL * middle:
         row["flags"].append(f"wide interval: the speedup lies between {low:.2f} and {high:.2f}")
     if row["accuracy"] and full["accuracy"]:
-        row["accuracy"]["loss_vs_full"] = full["accuracy"]["value"] - row["accuracy"]["value"]
+        measure = get_measure(row["accuracy"]["metric"])
+        row["accuracy"]["loss_vs_full"] = measure.loss(full["accuracy"]["value"], row["accuracy"]["value"])
 
 
 def read_result(path: str | Path) -> dict[str, Any]:

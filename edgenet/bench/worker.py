@@ -23,12 +23,15 @@ import json
 import os
 import sys
 import time
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession, one_core_each
+
+if TYPE_CHECKING:
+    from edgenet.tasks.held_out import HeldOut
 
 _BATCH = 32
 
@@ -75,15 +78,15 @@ class Worker:
         from edgenet.bench import inputs
 
         described = self._session.inputs
-        self._samples: np.ndarray | None = None
-        self._targets: np.ndarray | None = None
-        sample = self._session.metadata.get("input_shape")
+        self._held_out: HeldOut | None = None
         if samples is not None and not shapes:
-            self._samples, self._targets = inputs.read_samples(samples)
-            sample = self._samples.shape[1:]
+            from edgenet.tasks import held_out
+
+            self._held_out = held_out.HeldOut.load(samples)
+            self._feeds = self._feeds_for(self._held_out.typical())
+            return
+        sample = self._session.metadata.get("input_shape")
         self._feeds = inputs.random_feeds(described, inputs.resolve_shapes(described, shapes, sample))
-        if self._samples is not None:
-            self._feeds[described[0].name] = self._samples[:1]
 
     def warm_up(self, seconds: float) -> dict[str, object]:
         first_ms = self._time_one()
@@ -108,26 +111,36 @@ class Worker:
         return {"times_ms": block.times_ms, "disturbed": block.disturbance}
 
     def accuracy(self) -> dict[str, object] | None:
-        if self._samples is None or self._targets is None:
+        if self._held_out is None:
             return None
-        name, size = self._session.inputs[0].name, self._session.inputs[0].shape[0]
-        batch = size if isinstance(size, int) else _BATCH
-        correct = total = 0
-        for start in range(0, len(self._samples) - batch + 1 if isinstance(size, int) else len(self._samples), batch):
-            part = self._samples[start : start + batch]
-            feeds = {**self._feeds_for(len(part)), name: part}
-            logits = self._session.run(feeds)[0]
-            hits = logits.argmax(-1) == self._targets[start : start + batch]
-            correct, total = correct + int(hits.sum()), total + hits.size
-        return {"metric": "top1", "value": correct / total, "samples": total} if total else None
+        from edgenet.runtime.answers import read_answers
 
-    def _feeds_for(self, batch: int) -> dict[str, np.ndarray]:
-        """Inputs besides the samples, such as a recurrent network's state, for a batch."""
+        size = self._session.inputs[0].shape[0]
+        batch = size if isinstance(size, int) else _BATCH
+        # A file of a fixed batch cannot take the samples that are left over.
+        count = len(self._held_out) // batch * batch if isinstance(size, int) else len(self._held_out)
+        if not count:
+            return None
+        held_out = self._held_out if count == len(self._held_out) else self._held_out.part(slice(0, count))
+        answers: list[Any] = []
+        for start in range(0, count, batch):
+            part = held_out.part(slice(start, start + batch))
+            outputs = self._session.run(self._feeds_for(part))
+            answers += read_answers(held_out.task, outputs, part.lengths, part.targets)
+        return {"metric": held_out.metric, "value": held_out.value(answers), "samples": count}
+
+    def _feeds_for(self, part: "HeldOut") -> dict[str, np.ndarray]:
+        """Samples, their lengths where the file takes some, and what is needed besides, such as a state of zeros."""
         from edgenet.bench import inputs
 
-        assert self._samples is not None
         described = self._session.inputs
-        return inputs.random_feeds(described, inputs.resolve_shapes(described, {"": [batch, *self._samples.shape[1:]]}))
+        shapes = inputs.resolve_shapes(described, {"": list(part.inputs.shape)})
+        feeds = {**inputs.random_feeds(described, shapes), described[0].name: part.inputs}
+        # An input that may be left out is none of the session's; a single sample has no padding to tell of.
+        optional = [value.name for value in self._session.ort.get_overridable_initializers()]
+        if part.lengths is not None and len(part) > 1 and "lengths" in optional:
+            feeds["lengths"] = part.lengths
+        return feeds
 
     def activations(self) -> int | None:
         # onnx is not needed before, and would count as memory of the model.

@@ -10,11 +10,13 @@ from typing import Any
 import click
 
 from edgenet.cli.base import Command, need_training, note, progress, see_own_modules, show
+from edgenet.cli.data import columns_option, languages_option, pattern_option, sequence_options
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
 
 SCHEMES = ("full", "bwn", "xnor")
 PLOT = "accuracy-operations.png"
+_DATA_FILES = ("samples.npz", "split.json", "source-vocabulary.json", "target-vocabulary.json")
 _MIN_RUNS, _MIN_SECONDS = 30, 1.0
 
 
@@ -34,11 +36,14 @@ class _Schemes(click.ParamType):
 
 @click.command(cls=Command, short_help="Train, export, verify, measure, report.")
 @click.argument("model")
-@click.option("--data", help="A name of edgenet data, or a folder of images by class; default by network.")
+@click.option("--data", help="A name of edgenet data, or your own files (see edgenet data); default by network.")
 @click.option(
     "--data-dir", envvar="EDGENET_DATA", show_envvar=True, type=click.Path(path_type=Path),
     help="Where downloads of data sets lie, or are put; default edgenet's cache.",
 )  # fmt: skip
+@languages_option
+@columns_option
+@pattern_option
 @click.option(
     "--schemes", default=",".join(SCHEMES), show_default=True, type=_Schemes(), metavar="LIST", help="What to make."
 )
@@ -68,6 +73,9 @@ def binarize(
     model: str,
     data: str | None,
     data_dir: Path | None,
+    languages: str | tuple[str, ...] | None,
+    columns: tuple[str | int, ...] | None,
+    pattern: str | None,
     schemes: tuple[str, ...],
     ends: str,
     activations: str,
@@ -93,12 +101,13 @@ def binarize(
     if resume and force:
         raise click.UsageError("--resume goes on with a run, --force replaces it: give one of them.")
     folder = out or Path("runs") / model.replace(":", ".")
+    of_data = {"data": data, "data_dir": data_dir, "data_options": sequence_options(languages, columns, pattern)}
     if force:
         # Nothing that is there is removed for a run that cannot begin.
-        _check(model, data, data_dir, weights, recipe)
+        _check(model, of_data, weights, recipe)
     _make_room(folder, resume, force)
     options: dict[str, Any] = {
-        "data": data, "data_dir": data_dir, "ends": ends, "activations": activations, "epochs": epochs,
+        **of_data, "ends": ends, "activations": activations, "epochs": epochs,
         "weights": weights, "recipe": recipe, "seed": seed, "distill": not no_distillation,
     }  # fmt: skip
     verified: dict[str, Any] = {}
@@ -114,22 +123,22 @@ def binarize(
         raise EdgenetError(f"Interrupted; {folder} keeps what is done ({done}). Go on with: {again}") from None
 
 
-def _check(model: str, data: str | None, data_dir: Path | None, weights: Path | None, recipe: str) -> None:
+def _check(model: str, of_data: dict[str, Any], weights: Path | None, recipe: str) -> None:
     """Refuse what training would refuse once it has begun.
 
     Raises:
         EdgenetError: network, data, weights or recipe do not serve.
     """
     from edgenet.models.weights import read_state_dict
-    from edgenet.tasks import load
     from edgenet.training import get_recipe
+    from edgenet.training.data import load_data
     from edgenet.training.networks import find_network
 
     network = find_network(model)
     get_recipe(recipe, network.name, "full")
     if weights is not None:
         read_state_dict(weights)
-    load(data if data is not None else network.default_data, network.input_shape(), network.task, data_dir)
+    load_data(network, of_data["data"], of_data["data_dir"], of_data["data_options"])
 
 
 def _make_room(folder: Path, resume: bool, force: bool) -> None:
@@ -137,13 +146,13 @@ def _make_room(folder: Path, resume: bool, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise EdgenetError(f"{folder} is a file; name another run folder with --out.")
     # An attempt that failed before training leaves no more than its samples.
-    if resume or not folder.exists() or {path.name for path in folder.iterdir()} <= {"samples.npz", "split.json"}:
+    if resume or not folder.exists() or {path.name for path in folder.iterdir()} <= set(_DATA_FILES):
         return
     if not force:
         raise EdgenetError(f"{folder} holds a run; --resume goes on with it, --force replaces it, --out names another.")
     shutil.rmtree(folder / "training-state", ignore_errors=True)
     files = [f"{scheme}{ending}" for scheme in SCHEMES for ending in (".safetensors", ".json", ".onnx")]
-    for name in (*files, "samples.npz", "split.json", "report.json", "report.md", PLOT):
+    for name in (*files, *_DATA_FILES, "report.json", "report.md", PLOT):
         (folder / name).unlink(missing_ok=True)
 
 

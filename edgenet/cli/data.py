@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edgenet.tasks import DataSet, SequenceDataSet, SequenceSplit, Split
 
 
-def _columns(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str | int, ...] | None:
+def parse_columns(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str | int, ...] | None:
     if value is None:
         return None
     names = [name.strip() for name in value.split(",")]
@@ -21,11 +21,20 @@ def _columns(context: click.Context, option: click.Parameter, value: str | None)
     return tuple(int(name) if name.isdecimal() else name for name in names)
 
 
-def _languages(context: click.Context, option: click.Parameter, value: str | None) -> str | tuple[str, ...] | None:
+def parse_languages(context: click.Context, option: click.Parameter, value: str | None) -> str | tuple[str, ...] | None:
     languages = (value or "").split("-")
     if len(languages) > 2 or (value is not None and not all(languages)):
         raise click.BadParameter("name one language, as in en, or two, as in en-de.")
     return tuple(languages) if len(languages) == 2 else value
+
+
+languages_option = click.option(
+    "--languages", callback=parse_languages, help="Of text files: en-de to translate, en for a language model."
+)
+columns_option = click.option(
+    "--columns", callback=parse_columns, help="Label and text of a table, as in label,text or 1,0."
+)
+pattern_option = click.option("--pattern", help="Names of recordings, such as {label}_{speaker}_{index}.")
 
 
 @click.command(cls=Command, short_help="Data sets, and your own.")
@@ -35,9 +44,9 @@ def _languages(context: click.Context, option: click.Parameter, value: str | Non
     "--data-dir", envvar="EDGENET_DATA", show_envvar=True, type=click.Path(path_type=Path),
     help="Where downloads lie, or are put.",
 )  # fmt: skip
-@click.option("--languages", callback=_languages, help="Of text files: en-de to translate, en for a language model.")
-@click.option("--columns", callback=_columns, help="Label and text of a table, as in label,text or 1,0.")
-@click.option("--pattern", help="Names of recordings, such as {label}_{speaker}_{index}.")
+@languages_option
+@columns_option
+@pattern_option
 def data(
     name: str | None, task: str | None, data_dir: Path | None, languages: str | tuple[str, ...] | None,
     columns: tuple[str | int, ...] | None, pattern: str | None,
@@ -56,9 +65,16 @@ def data(
     if chosen == IMAGES or (chosen == SEQUENCES and name in ("digits", "mnist", "fashion-mnist")):
         _describe(load(name, task=chosen, data_dir=data_dir))
         return
+    _describe(load_sequences(name, chosen, **sequence_options(languages, columns, pattern)))
+
+
+def sequence_options(
+    languages: str | tuple[str, ...] | None, columns: tuple[str | int, ...] | None, pattern: str | None
+) -> dict[str, Any]:
+    """Options of `load_sequences`, those that are given."""
     options: dict[str, Any] = {"columns": columns, "pattern": pattern}
     options["language" if isinstance(languages, str) else "languages"] = languages
-    _describe(load_sequences(name, chosen, **{key: value for key, value in options.items() if value is not None}))
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def _list() -> None:

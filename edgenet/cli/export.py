@@ -1,17 +1,19 @@
 """`edgenet export`: one trained checkpoint becomes one verified .onnx file."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgenet.cli.base import Command, need_training, see_own_modules
+from edgenet.errors import EdgenetError
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import nn
 
 _METADATA = ("model", "task", "data", "classes", "preprocessing")
+_MOST_VERIFIED = 1000  # of samples over which a network runs step by step, spread evenly
 
 
 @click.command(cls=Command, short_help="One trained checkpoint to .onnx.")
@@ -44,18 +46,24 @@ def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path, s
     """Export a checkpoint's network with what its metadata says, verified on the file `samples` if it is there.
 
     Raises:
-        EdgenetError: the export failed or does not agree with torch.
+        EdgenetError: the export failed or does not agree with torch, or there are no samples of unequal lengths.
     """
     import torch
 
     from edgenet.exporter import export as export_model
+    from edgenet.tasks.held_out import HeldOut
 
-    shape = metadata["input_shape"]
     known = {key: metadata[key] for key in _METADATA if key in metadata}
-    return export_model(network, torch.zeros(1, *shape), path, samples=_read_samples(samples), metadata=known)
-
-
-def _read_samples(file: Path) -> "np.ndarray | None":
-    from edgenet.bench.inputs import read_samples
-
-    return read_samples(file)[0] if file.is_file() else None
+    held_out = HeldOut.load(samples) if samples.is_file() else None
+    if held_out is None and None in metadata["input_shape"]:
+        raise EdgenetError(f"{samples} is missing: samples of unequal lengths cannot be made up; copy it from the run")
+    if held_out is None or held_out.lengths is None:
+        example = torch.zeros(1, *metadata["input_shape"])
+        inputs = None if held_out is None else held_out.inputs
+        return export_model(network, example, path, samples=inputs, metadata=known)
+    # The file says the shape of a typical sample, by which its work is counted.
+    example = torch.from_numpy(held_out.typical().inputs)
+    verified = held_out.part(slice(0, None, math.ceil(len(held_out) / _MOST_VERIFIED)))
+    assert verified.lengths is not None
+    given = {"input": verified.inputs, "lengths": verified.lengths}
+    return export_model(network, example, path, samples=given, metadata=known)

@@ -3,32 +3,57 @@
 import torch
 from torch import Tensor, nn
 
+from edgenet.errors import EdgenetError
 from edgenet.models.examples import random_frames, random_tokens
 from edgenet.models.recurrent_stack import RecurrentStack
 from edgenet.models.registry import register_model
-from edgenet.nn import last_step
+from edgenet.nn import last_step, step_mask
+
+LAST, MAX = "last", "max"
+BELOW_ANY = -1e9  # output of a recurrent layer is from -1 to 1
 
 
 class SequenceClassifier(nn.Module):
-    """Recurrent layers over a zero-padded batch and a linear read-out of where each direction ends.
+    """Recurrent layers over a zero-padded batch and a linear read-out.
 
-    x is [N, T, features], or int64 [N, T] with an embedding; lengths [N], or None where nothing is padded. Read out are
-    the last real step of the forward direction and, in both directions, the first step of the reverse one.
+    x is [N, T, features], or int64 [N, T] with an embedding; lengths [N], or None where nothing is padded. Read out
+    are, with `pooling` "last", the last real step of the forward direction and, in both directions, the first step of
+    the reverse one; with "max" the largest value of each output over the real steps (Conneau et al. 2017,
+    arXiv:1705.02364, BiLSTM with max pooling). `dropout` is on what goes into the recurrent layers and what comes out.
+    Raises EdgenetError for another pooling.
     """
 
-    def __init__(self, stack: RecurrentStack, num_classes: int, embedding: nn.Embedding | None = None) -> None:
+    def __init__(
+        self,
+        stack: RecurrentStack,
+        num_classes: int,
+        embedding: nn.Embedding | None = None,
+        dropout: float = 0.0,
+        pooling: str = LAST,
+    ) -> None:
         super().__init__()
-        self.embedding, self.stack = embedding, stack
+        self.embedding, self.stack, self.dropout = embedding, stack, nn.Dropout(dropout)
+        if pooling not in (LAST, MAX):
+            raise EdgenetError(f"unknown pooling {pooling!r}: use {LAST!r} or {MAX!r}")
+        self.pooling = pooling
         self.fc = nn.Linear(stack.output_size, num_classes)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """-> logits [N, classes]."""
         x = x if self.embedding is None else self.embedding(x)
-        output, _ = self.stack(x, None, lengths)
+        output, _ = self.stack(self.dropout(x), None, lengths)
+        return self.fc(self.dropout(self._pooled(output, lengths)))
+
+    def _pooled(self, output: Tensor, lengths: Tensor | None) -> Tensor:
+        """Of the recurrent layers' output [N, T, H] what is read, [N, H]."""
+        if self.pooling == MAX:
+            if lengths is not None:
+                output = torch.where(step_mask(lengths, output.shape[1]).t().unsqueeze(2), output, BELOW_ANY)
+            return output.amax(1)
         if not self.stack.bidirectional:
-            return self.fc(last_step(output, lengths))
+            return last_step(output, lengths)
         forward, reverse = output.chunk(2, 2)
-        return self.fc(torch.cat([last_step(forward, lengths), reverse[:, 0]], 1))
+        return torch.cat([last_step(forward, lengths), reverse[:, 0]], 1)
 
 
 class TextClassifier(SequenceClassifier):
@@ -36,10 +61,12 @@ class TextClassifier(SequenceClassifier):
 
     def __init__(
         self, cell: str, num_classes: int, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int,
-        bidirectional: bool,
+        bidirectional: bool, dropout: float, pooling: str,
     ) -> None:  # fmt: skip
         stack = RecurrentStack(cell, embedding_size, hidden_size, num_layers, bidirectional=bidirectional)
-        super().__init__(stack, num_classes, nn.Embedding(vocabulary_size, embedding_size, padding_idx=0))
+        super().__init__(
+            stack, num_classes, nn.Embedding(vocabulary_size, embedding_size, padding_idx=0), dropout, pooling
+        )
         self.input_shape = (24,)
         self.vocabulary_size = vocabulary_size
 
@@ -66,11 +93,14 @@ class FrameClassifier(SequenceClassifier):
 @register_model
 def text_classifier(
     num_classes: int = 2, scheme: str = "full", vocabulary_size: int = 8000, embedding_size: int = 64,
-    hidden_size: int = 64, num_layers: int = 1, cell: str = "lstm", bidirectional: bool = True,
+    hidden_size: int = 64, num_layers: int = 1, cell: str = "lstm", bidirectional: bool = True, dropout: float = 0.3,
+    pooling: str = MAX,
 ) -> TextClassifier:  # fmt: skip
     """Embedding, recurrent layers in both directions and a linear read-out (Graves and Schmidhuber 2005 for the layers,
     "Framewise phoneme classification with bidirectional LSTM")."""
-    return TextClassifier(cell, num_classes, vocabulary_size, embedding_size, hidden_size, num_layers, bidirectional)
+    return TextClassifier(
+        cell, num_classes, vocabulary_size, embedding_size, hidden_size, num_layers, bidirectional, dropout, pooling
+    )
 
 
 @register_model

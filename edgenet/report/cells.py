@@ -5,13 +5,14 @@ from typing import Any
 
 from edgenet.bench.results import folder
 from edgenet.runtime.library import HOW_TO_GET_IT
+from edgenet.tasks.measures import TOP1, get_measure
 
 NOTHING = "-"
 HEADINGS = ("scheme", "path", "size", "smaller", "memory", "latency", "faster", "accuracy", "loss")
 EXPLANATION = (
     "size: of the file; memory: the highest resident set while loading and running, above a process that has only "
     "imported ONNX Runtime; latency: median; faster: over full, median of paired rounds with its 95 % interval; "
-    "loss: points of accuracy below full."
+    "loss: what is lost against full, of fractions in points."
 )
 
 
@@ -43,7 +44,7 @@ def row(result: Mapping[str, Any]) -> tuple[str, ...]:
     ratio = (result["size_ratio"] or {}).get("value")
     memory = [value for value in (result["rss_load_peak_bytes"], result["rss_run_bytes"]) if value is not None]
     interval = f" {speedup['low']:.2f}–{speedup['high']:.2f}" if speedup else ""
-    loss = accuracy.get("loss_vs_full")
+    loss, measure = accuracy.get("loss_vs_full"), get_measure(accuracy["metric"]) if accuracy else None
     return (
         (result["scheme"] or NOTHING) + ("" if result["valid"] else " !"),
         result["path"] or NOTHING,
@@ -52,8 +53,8 @@ def row(result: Mapping[str, Any]) -> tuple[str, ...]:
         size(max(memory) if memory else None),
         milliseconds(latency.get("p50")),
         (f"{speedup['median']:.2f}x" if speedup else NOTHING) + interval,
-        f"{100 * accuracy['value']:.1f} %" if accuracy else NOTHING,
-        f"{100 * loss + 0.0:.1f}" if loss is not None else NOTHING,
+        measure.write(accuracy["value"]) if measure else NOTHING,
+        measure.write_loss(loss) if measure and loss is not None else NOTHING,
     )
 
 
@@ -62,7 +63,9 @@ def title(rows: Sequence[Mapping[str, Any]]) -> str:
     first = rows[0]
     place = f"{folder(first)}: " if folder(first) else ""
     data = f" on {first['data']}" if first["data"] else ""
-    return f"{place}{first['model']}{data}, input {'x'.join(map(str, first['input'] or []))}"
+    metric = first["accuracy"]["metric"] if first["accuracy"] else TOP1
+    measured = "" if metric == TOP1 else f", accuracy is {get_measure(metric).words}"
+    return f"{place}{first['model']}{data}, input {'x'.join(map(str, first['input'] or []))}{measured}"
 
 
 def environment_line(environment: Mapping[str, Any]) -> str:

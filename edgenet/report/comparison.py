@@ -7,13 +7,13 @@ from rich.text import Text
 
 from edgenet.bench.comparison import Change, Comparison
 from edgenet.report import cells
+from edgenet.tasks.measures import get_measure
 
 _FIGURES = {
     "file_bytes": "size",
     "rss_load_peak_bytes": "load memory",
     "latency_ms.p50": "latency",
     "speedup": "faster than full",
-    "accuracy": "accuracy",
 }
 _STYLES = {"better": "green", "worse": "red", "same": "dim", "unclear": "yellow"}
 _NOTE = (
@@ -38,7 +38,8 @@ def comparison_table(comparison: Comparison, first: str, second: str) -> Group:
             label = row.label if number == 0 else ""
             values = (_written(change, value) for value in (change.first, change.second))
             verdict = Text(change.verdict, style=_STYLES[change.verdict])
-            grid.add_row(label, _FIGURES[change.figure], *values, _ratio(change), verdict)
+            figure = get_measure(change.metric).words if change.metric else _FIGURES[change.figure]
+            grid.add_row(label, figure, *values, _ratio(change), verdict)
     other = [Text(f"Measured elsewhere: {line}.", style="yellow") for line in comparison.environment]
     return Group(grid, *other, Text(_NOTE, style="dim"))
 
@@ -48,8 +49,8 @@ def _written(change: Change, value: float | None) -> str:
         return cells.NOTHING
     if change.figure.endswith("bytes"):
         return cells.size(value)
-    if change.figure == "accuracy":
-        return f"{100 * value:.1f} %"
+    if change.metric:
+        return get_measure(change.metric).write(value)
     return cells.milliseconds(value) if change.figure.startswith("latency") else cells.factor(value)
 
 

@@ -10,6 +10,7 @@ from edgenet.bench.results import folder
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
 from edgenet.report import cells
+from edgenet.tasks.measures import Measure, get_measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,9 +43,10 @@ def plot(result: Mapping[str, Any], path: str | Path) -> None:
 
 
 def draw(result: Mapping[str, Any]) -> "Figure":
-    """Draw accuracy (percent) against operations (multiply-adds + binary multiply-adds / 64, logarithmic).
+    """Draw accuracy against operations (multiply-adds + binary multiply-adds / 64, logarithmic); up is better.
 
-    A file is one circle, however many paths it was measured on; the circle's area is the file's size.
+    A file is one circle, however many paths it was measured on; the circle's area is the file's size. Rows of another
+    metric than the first row's are left out.
 
     Raises:
         EdgenetError: matplotlib is missing, or no row has both accuracy and operations.
@@ -60,6 +62,8 @@ def draw(result: Mapping[str, Any]) -> "Figure":
     rows = _files(result)
     if not rows:
         raise EdgenetError("There is nothing to plot: no row has an accuracy and a count of operations.")
+    measure = get_measure(rows[0]["accuracy"]["metric"])
+    rows = [row for row in rows if row["accuracy"]["metric"] == measure.name]
     with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
         canvas = FigureCanvasAgg(figure)
@@ -68,7 +72,7 @@ def draw(result: Mapping[str, Any]) -> "Figure":
         areas = [max(_LARGEST * row["file_bytes"] / largest, _SMALLEST) for row in rows]
         for row, area in zip(rows, areas, strict=True):
             axes.scatter(
-                row["operations"], 100 * row["accuracy"]["value"], s=area, alpha=0.75, linewidth=0.8,
+                row["operations"], _height(row), s=area, alpha=0.75, linewidth=0.8,
                 color=_COLOURS.get(row["scheme"], _OTHER), edgecolor="white",
             )  # fmt: skip
         axes.set_xscale("log")
@@ -76,14 +80,20 @@ def draw(result: Mapping[str, Any]) -> "Figure":
         axes.xaxis.set_major_formatter(EngFormatter())
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("operations = multiply-adds + binary multiply-adds / 64")
-        axes.set_ylabel(f"{rows[0]['accuracy']['metric']} accuracy, %")
+        axes.set_ylabel(measure.words + (", %" if measure.fraction else ""))
         axes.set_title("Accuracy against operations; a circle's area is its file's size", fontsize=11, loc="left")
         axes.grid(alpha=0.25)
         axes.set_axisbelow(True)
-        _widen(axes)
+        _widen(axes, measure)
         canvas.draw()
         _label(axes, rows, areas, several=len({row["model"] for row in rows}) > 1)
     return figure
+
+
+def _height(row: Mapping[str, Any]) -> float:
+    """Where a row's accuracy lies on the axis: fractions in percent, others as they are."""
+    accuracy = row["accuracy"]
+    return float(accuracy["value"]) * (100 if get_measure(accuracy["metric"]).fraction else 1)
 
 
 def _files(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -95,13 +105,15 @@ def _files(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return sorted(files.values(), key=lambda row: -row["file_bytes"])
 
 
-def _widen(axes: "Axes") -> None:
+def _widen(axes: "Axes", measure: Measure) -> None:
     low, high = axes.get_xlim()
     spread = max((high / low) ** 0.25, 1.6)
     axes.set_xlim(low / spread, high * spread)
     low, high = axes.get_ylim()
-    margin = max(0.3 * (high - low), 0.5)
-    axes.set_ylim(low - margin, min(high + margin, 101.0))
+    margin = max(0.3 * (high - low), 0.5 if measure.fraction else 0.02)
+    axes.set_ylim(low - margin, min(high + margin, 101.0) if measure.fraction else high + margin)
+    if not measure.higher_is_better:
+        axes.invert_yaxis()
 
 
 def _label(axes: "Axes", rows: list[Mapping[str, Any]], areas: list[float], several: bool) -> None:
@@ -116,7 +128,7 @@ def _label(axes: "Axes", rows: list[Mapping[str, Any]], areas: list[float], seve
     pixels = axes.figure.dpi / 72
     circles = []
     for row, area in zip(rows, areas, strict=True):
-        x, y = axes.transData.transform((row["operations"], 100 * row["accuracy"]["value"]))
+        x, y = axes.transData.transform((row["operations"], _height(row)))
         circles.append((x, y, (area / math.pi) ** 0.5 * pixels))
     taken = [Bbox.from_extents(x - radius, y - radius, x + radius, y + radius) for x, y, radius in circles]
     for (x, y, radius), row in reversed(list(zip(circles, rows, strict=True))):

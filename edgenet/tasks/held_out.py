@@ -125,7 +125,8 @@ class HeldOut:
         return right
 
     def save(self, path: Path) -> None:
-        """Write `samples.npz`: an array a field; those that are None, and of samples of one size all names, left out."""
+        """Write `samples.npz`, an array a field, without those that are None; of samples of one size inputs and
+        targets alone."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.lengths is None:
             content = {"inputs": self.inputs, "targets": self.targets}

@@ -62,8 +62,8 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
         batch = None if factory is None else torch.zeros(2, *metadata["input_shape"])
         with torch.random.fork_rng(devices=[]):
             model = network.build(
-                metadata["scheme"], metadata.get("output_size", len(metadata["classes"])), ends=metadata["ends"], calibration=batch,
-                binary_options=options,
+                metadata["scheme"], metadata.get("output_size", len(metadata["classes"])), ends=metadata["ends"],
+                calibration=batch, binary_options=options,
             )  # fmt: skip
         model.load_state_dict(tensors)
         report = getattr(model, "binarization_report", None)

@@ -74,9 +74,7 @@ def measure(model: nn.Module, held_out: HeldOut, objective: Objective) -> float:
     answers: list[Any] = []
     for start in range(0, len(held_out), _BATCH):
         part = held_out.part(slice(start, start + _BATCH))
-        arrays = (part.inputs, part.targets, part.lengths, part.target_lengths)
-        batch = TensorBatch(*(None if array is None else torch.from_numpy(array) for array in arrays))
-        outputs = objective.outputs(model, batch)
+        outputs = objective.outputs(model, TensorBatch.of(part))
         several = outputs if isinstance(outputs, tuple) else (outputs,)
         answers += read_answers(held_out.task, [output.numpy() for output in several], part.lengths, part.targets)
     return held_out.value(answers)

@@ -11,8 +11,9 @@ from edgenet.tasks.measures import TOP1, get_measure
 class Event:
     """One piece of news: a scheme started ("start"), an epoch ended ("epoch"), a scheme is done, a remark or warning.
 
-    `epoch` counts from 1; `loss` and `accuracy` (a fraction) of an epoch are over the training data; that of "done"
-    is over the held-out data, in the unit of its `metric` (see `edgenet.tasks.measures`); `seconds` is the time since the scheme started, in this process.
+    `epoch` counts from 1; `loss` and `accuracy` (a fraction) of an epoch are over the training data; the accuracy of
+    "done" is over the held-out data, in the unit of its `metric` (see `edgenet.tasks.measures`); `seconds` is the time
+    since the scheme started, in this process.
     """
 
     kind: Literal["start", "epoch", "done", "note", "warning"]

@@ -11,6 +11,7 @@ from edgenet.errors import EdgenetError
 from edgenet.nn import step_mask
 from edgenet.runtime.ctc import BLANK, ctc_greedy
 from edgenet.tasks import catalog
+from edgenet.tasks.held_out import HeldOut
 from edgenet.tasks.sequences import Batch
 
 
@@ -23,10 +24,12 @@ class TensorBatch(NamedTuple):
     target_lengths: Tensor | None = None
 
     @classmethod
-    def of(cls, batch: Batch) -> "TensorBatch":
+    def of(cls, batch: Batch | HeldOut) -> "TensorBatch":
         """The arrays of a batch, not copied."""
-        arrays = (batch.inputs, batch.targets, batch.lengths, batch.target_lengths)
-        return cls(*(torch.from_numpy(array) for array in arrays))
+        lengths = (
+            None if array is None else torch.from_numpy(array) for array in (batch.lengths, batch.target_lengths)
+        )
+        return cls(torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets), *lengths)
 
 
 class Objective(ABC):
@@ -115,6 +118,7 @@ class Alignments(Objective):
 
     def loss(self, outputs: Any, batch: TensorBatch) -> Tensor:
         logits, steps = outputs
+        assert batch.target_lengths is not None
         scores = logits.log_softmax(2).transpose(0, 1)
         return F.ctc_loss(scores, batch.targets, steps, batch.target_lengths, BLANK, zero_infinity=True)
 

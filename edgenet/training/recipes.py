@@ -6,7 +6,6 @@ from typing import Any
 from edgenet.errors import EdgenetError
 from edgenet.tasks.dataset import IMAGES, SEQUENCES
 
-
 BINARY_OPTIONS = ("estimator", "weight_estimator", "scale", "embeddings")
 """What of a recipe decides how the binary layers compute."""
 
@@ -77,6 +76,10 @@ _RANDOMLY_WIRED = _recipes((6, 6, 12), (2e-3, 2e-3, 2e-3))
 _TEXT = _recipes((10, 10, 15), (2e-3, 2e-3, 3e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary")
 _TEXT["full"] = replace(_TEXT["full"], embeddings=None)
 
+# Few texts, learnt in few passes: more of them are learnt by heart.
+_SHORT_TEXT = _recipes((6, 6, 8), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary")
+_SHORT_TEXT["full"] = replace(_SHORT_TEXT["full"], embeddings=None, weight_decay=0.05)
+
 _SHARED = (
     (_BASIC, "resnet18 resnet34 reactnet_a"),
     (_SMALL, "resnet20 resnet32 resnet44 resnet56 resnet110 vgg_small nin"),
@@ -88,7 +91,8 @@ _SHARED = (
     (_LENET, "lenet5"),
     (_ELMAN, "elman"),
     (_GATED, "lstm gru frame_classifier frame_labeller captioner string_reader"),
-    (_TEXT, "text_classifier token_labeller language_model translator pronouncer"),
+    (_SHORT_TEXT, "text_classifier"),
+    (_TEXT, "token_labeller language_model translator pronouncer"),
     (_UNUSUAL, "highway_mlp diracnet deep_resnet"),
     (_HIGHWAY_CNN, "highway_cnn"),
     (_DEEP_PLAIN, "deep_plain_cnn"),
