@@ -13,8 +13,10 @@ import click
 
 from benchmarks.accuracy.results import read_results, result_name
 from benchmarks.accuracy.table import table
+from edgenet.cli.data import columns_option, languages_option, pattern_option, sequence_options
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
+from edgenet.tasks.measures import get_measure
 
 RESULTS = Path(__file__).parent / "results"
 _SCHEMES = ("full", "bwn", "xnor")
@@ -22,7 +24,10 @@ _SCHEMES = ("full", "bwn", "xnor")
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--data", help="A name of edgenet data, or a folder; default by network.")
+@click.option("--data", help="A name of edgenet data, or your own files; default by network.")
+@languages_option
+@columns_option
+@pattern_option
 @click.option("--seeds", default="0", show_default=True, metavar="LIST", help="Such as 0,1,2.")
 @click.option("--ends", default="int8", show_default=True, type=click.Choice(["fp32", "int8", "binary"]))
 @click.option("--recipe", default="default", show_default=True, help="How to train.")
@@ -32,6 +37,9 @@ _SCHEMES = ("full", "bwn", "xnor")
 def main(
     model: str | None,
     data: str | None,
+    languages: str | tuple[str, ...] | None,
+    columns: tuple[str | int, ...] | None,
+    pattern: str | None,
     seeds: str,
     ends: str,
     recipe: str,
@@ -47,6 +55,7 @@ def main(
     try:
         if model is not None:
             options = {"data": data, "ends": ends, "recipe": recipe, "epochs": epochs}
+            options |= {"data_options": sequence_options(languages, columns, pattern)}
             for seed in numbers:
                 measure(model, seed, runs, results, options)
         rebuild(results)
@@ -78,7 +87,7 @@ def measure(model: str, seed: int, runs: Path, results: Path, options: dict[str,
     rows = [_row(network, folder, curves[network.scheme]) for network in trained]
     full = rows[0]
     for row in rows:
-        row["loss_vs_full"] = full["value"] - row["value"]
+        row["loss_vs_full"] = get_measure(row["metric"]).loss(full["value"], row["value"])
         row["size_ratio"] = full["file_bytes"] / row["file_bytes"]
         write_whole(results / result_name(row), json.dumps(row, indent=1) + "\n")
 
@@ -116,7 +125,7 @@ def _row(network: Any, folder: Path, curve: Sequence[dict[str, Any]]) -> dict[st
 
 
 def _accuracy(file: Path, samples: Path) -> float:
-    """Share of the held-out samples that the exported file classifies rightly."""
+    """How good the exported file is on the held-out samples, in the unit of their metric."""
     from edgenet.bench.worker import Worker
 
     worker = Worker()

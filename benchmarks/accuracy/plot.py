@@ -4,6 +4,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from edgenet.tasks.measures import get_measure
+
 Row = dict[str, Any]
 _COLOURS = {"full": "#4c72b0", "bwn": "#dd8452", "xnor": "#55a868"}
 
@@ -14,6 +16,8 @@ def plot(rows: Sequence[Row]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    measure = get_measure(rows[0]["metric"])
+    factor = 100 if measure.fraction else 1
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")
         canvas = FigureCanvasAgg(figure)
@@ -26,7 +30,7 @@ def plot(rows: Sequence[Row]) -> bytes:
                     label = scheme if number == 0 else None
                     curves.plot(*zip(*points, strict=True), color=_COLOURS[scheme], linewidth=1, label=label)
             values.scatter(
-                [scheme] * len(own), [100 * row["value"] for row in own], color=_COLOURS[scheme], alpha=0.8, zorder=2
+                [scheme] * len(own), [factor * row["value"] for row in own], color=_COLOURS[scheme], alpha=0.8, zorder=2
             )
         curves.set(
             xlabel="epoch",
@@ -36,7 +40,8 @@ def plot(rows: Sequence[Row]) -> bytes:
         )
         if curves.lines:
             curves.legend(frameon=False)
-        values.set(ylabel=f"{rows[0]['metric']} of the exported file, %", title="a point a seed")
+        unit = ", %" if measure.fraction else ""
+        values.set(ylabel=f"{measure.words} of the exported file{unit}", title="a point a seed")
         values.margins(x=0.3, y=0.3)
         values.grid(axis="y", linewidth=0.3)
         stream = io.BytesIO()

@@ -4,20 +4,27 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
+from edgenet.tasks.measures import get_measure
+
 Row = dict[str, Any]
 _HEAD = "| network | data | scheme | ends | metric | value | loss | file, kB | smaller | seeds | epochs | trained on |"
 _RULE = "| --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return a line a network, data set and scheme; a loss is full minus this, in points, seed by seed."""
+    """Return a line a network, data set and scheme; a loss is how much worse than full, seed by seed.
+
+    It is in points where the metric is a fraction, and in its own unit where it is none.
+    """
     lines = [_HEAD, _RULE]
     for key in dict.fromkeys((row["model"], row["data"], row["scheme"]) for row in rows):
         own = [row for row in rows if (row["model"], row["data"], row["scheme"]) == key]
+        measure = get_measure(own[0]["metric"])
+        factor = 100 if measure.fraction else 1
         cells = [
             *key, own[0]["ends"], own[0]["metric"],
-            _spread([100 * row["value"] for row in own], " %"),
-            "" if key[2] == "full" else _spread([100 * row["loss_vs_full"] for row in own]),
+            _spread([factor * row["value"] for row in own], " %" if measure.fraction else ""),
+            "" if key[2] == "full" else _spread([factor * row["loss_vs_full"] for row in own]),
             f"{mean(row['file_bytes'] for row in own) / 1e3:.1f}",
             "" if key[2] == "full" else f"{mean(row['size_ratio'] for row in own):.1f}x",
             ", ".join(str(row["seed"]) for row in own),

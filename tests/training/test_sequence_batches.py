@@ -1,0 +1,82 @@
+"""Batches of samples of unequal lengths, and what a network learns from them."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgenet.errors import EdgenetError
+from edgenet.models import create
+from edgenet.tasks import Ragged, SequenceSplit
+from edgenet.training.batches import SequenceBatches
+from edgenet.training.objectives import TensorBatch, get_objective
+from tests.training.sequences import bars, capitals, frames
+
+
+def numbered(count=130):
+    """Samples whose first token is their number, of 1 to 30 steps."""
+    random = np.random.default_rng(0)
+    samples = [np.full(random.integers(1, 31), index) for index in range(count)]
+    return SequenceSplit(Ragged.of(samples), np.arange(count))
+
+
+def test_an_epoch_has_every_sample_once_and_batches_of_one_size():
+    batches = list(SequenceBatches(numbered(), 16, 0, lambda: 0))
+    assert sorted(torch.cat([batch.targets for batch in batches]).tolist()) == list(range(130))
+    assert {len(batch.targets) for batch in batches} == {16, 17}
+    assert all(torch.equal(batch.inputs[:, 0], batch.targets) for batch in batches)
+
+
+def test_samples_of_a_batch_are_about_as_long_as_each_other():
+    padding = sum((batch.inputs.shape[1] - batch.lengths).sum() for batch in SequenceBatches(numbered(), 16, 0, int))
+    steps = int(numbered().raw.lengths.sum())
+    assert int(padding) < 0.2 * steps
+
+
+def test_order_depends_on_seed_and_epoch_and_nothing_else():
+    def order(seed, epoch):
+        return torch.cat([batch.targets for batch in SequenceBatches(numbered(), 16, seed, lambda: epoch)]).tolist()
+
+    assert order(0, 1) == order(0, 1)
+    assert len({tuple(order(*pair)) for pair in ((0, 0), (0, 1), (1, 0))}) == 3
+
+
+def loss_of(name, data, change=None):
+    """The loss of a small network on one batch, and on the same after a change of it."""
+    torch.manual_seed(0)
+    sizes = {"frame_labeller": {"in_channels": 3}, "string_reader": {"height": 16, "width": 8},
+             "pronouncer": {"source_vocabulary_size": 7}}[name]  # fmt: skip
+    network = create(name, data.output_size, hidden_size=8, **sizes).eval()
+    objective = get_objective(data.task)
+    batch = TensorBatch.of(data.train.batch(slice(6)))
+    batch = batch if change is None else change(batch)
+    return objective.loss(objective.outputs(network, batch), batch).item()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("frame_labeller", frames()), ("string_reader", bars()), ("pronouncer", capitals())]
+)
+def test_padding_counts_in_no_loss(name, data):
+    def longer(batch):
+        targets = torch.cat([batch.targets, torch.ones(6, 3, dtype=torch.int64)], 1)
+        time = 3 if batch.inputs.dim() == 4 else 1
+        inputs = torch.cat([batch.inputs, torch.ones_like(batch.inputs.narrow(time, 0, 3))], time)
+        return batch._replace(inputs=inputs, targets=targets)
+
+    assert loss_of(name, data, longer) == pytest.approx(loss_of(name, data), rel=1e-4)
+
+
+def test_classes_that_weigh_more_count_more():
+    logits, targets = torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1])
+    batch = TensorBatch(torch.zeros(2, 1), targets)
+    plain, weighed = (
+        get_objective("sequence-classification", weights).loss(logits, batch)
+        for weights in (None, torch.tensor([0.5, 2.0]))
+    )
+    each = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+    assert plain == pytest.approx(each.mean().item())
+    assert weighed == pytest.approx(((0.5 * each[0] + 2 * each[1]) / 2.5).item())
+
+
+def test_class_weights_are_for_classes():
+    with pytest.raises(EdgenetError, match="class weights are for classes, and string-recognition has none"):
+        get_objective("string-recognition", torch.ones(2))

@@ -1,0 +1,119 @@
+"""Trainings on one's own sequences: what they reach, leave in the run folder, and take up again."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from edgenet.errors import EdgenetError
+from edgenet.tasks.held_out import HeldOut
+from edgenet.training import Recipe, load_checkpoint, train
+from tests.training.data import make_stripes
+from tests.training.sequences import write_messages, write_rhymes
+
+RECIPE = Recipe(6, 0.02, batch_size=12, gradient_clip=1.0, embeddings="binary", balanced=True)
+SMALL = {"embedding_size": 12, "hidden_size": 12}
+
+
+def run(data, out, model="text_classifier", **options):
+    events = []
+    options = {"recipe": RECIPE, "options": SMALL, "on_event": events.append, "progress_bar": False} | options
+    return train(model, data=data, out=out, **options), events
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory):
+    return write_messages(tmp_path_factory.mktemp("messages") / "messages.tsv")
+
+
+@pytest.fixture(scope="module")
+def finished(messages, tmp_path_factory):
+    out = tmp_path_factory.mktemp("finished")
+    networks, events = run(messages, out)
+    return out, networks, events
+
+
+def test_every_scheme_learns_the_rare_class_of_messages(finished):
+    _, networks, events = finished
+    for network in networks:
+        accuracy = network.metadata["accuracy"]
+        assert accuracy["metric"] == "f1"
+        assert accuracy["value"] == network.accuracy >= 0.8, network.scheme
+    done = [str(event) for event in events if event.kind == "done"]
+    assert done[0].startswith("full: F1 of the rarer class ")
+
+
+def test_the_run_folder_has_what_an_app_and_a_device_need(finished):
+    out, networks, _ = finished
+    vocabulary = json.loads((out / "source-vocabulary.json").read_text())
+    assert networks[0].metadata["options"]["vocabulary_size"] == len(vocabulary["tokens"])
+    held_out = HeldOut.load(out / "samples.npz")
+    assert held_out.inputs.shape == (len(held_out), held_out.lengths.max())
+    with torch.no_grad():
+        logits = networks[1].model(torch.from_numpy(held_out.inputs), torch.from_numpy(held_out.lengths))
+    assert held_out.value(logits.argmax(1).tolist()) == networks[1].accuracy
+
+
+@pytest.mark.parametrize("scheme", ["full", "xnor"])
+def test_a_checkpoint_gives_the_network_back(finished, scheme):
+    out, networks, _ = finished
+    trained = {network.scheme: network for network in networks}[scheme]
+    model, metadata = load_checkpoint(out / scheme)
+    held_out = HeldOut.load(out / "samples.npz")
+    arguments = torch.from_numpy(held_out.inputs), torch.from_numpy(held_out.lengths)
+    assert metadata["output_size"] == 2
+    with torch.no_grad():
+        assert torch.equal(model(*arguments), trained.model(*arguments))
+
+
+def test_an_interrupted_run_resumed_ends_with_the_very_same_weights(finished, messages, tmp_path):
+    def press_control_c(event):
+        if (event.kind, event.scheme, event.epoch) == ("epoch", "bwn", 2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(messages, tmp_path, schemes=["full", "bwn"], on_event=press_control_c)
+    _, events = run(messages, tmp_path, schemes=["full", "bwn"], resume=True)
+    assert "resumed after epoch 2" in [event.text for event in events]
+    for scheme in ("full", "bwn"):
+        before, after = (load_file(folder / f"{scheme}.safetensors") for folder in (finished[0], tmp_path))
+        assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+def test_a_language_model_learns_which_letter_follows(tmp_path):
+    text = write_rhymes(tmp_path / "rhymes.txt")
+    recipe = Recipe(8, 0.02, batch_size=10, gradient_clip=1.0)
+    options = {"model": "language_model", "recipe": recipe, "options": {**SMALL, "num_layers": 1}}
+    (full, bwn), _ = run(text, tmp_path / "run", schemes=["full", "bwn"], **options)
+    # The first letter is one of four and the end may come after any: about 5 bits in 8 characters or so.
+    for network in (full, bwn):
+        assert network.metadata["accuracy"]["metric"] == "bits_per_character"
+        assert 0 < network.accuracy < 1.3, network.scheme
+    assert (tmp_path / "run" / "target-vocabulary.json").is_file()
+
+
+def test_a_network_without_data_of_its_own_says_what_to_give(tmp_path):
+    with pytest.raises(EdgenetError, match=r"no built-in data set for text_classifier.*label<TAB>text"):
+        train("text_classifier", out=tmp_path)
+
+
+def test_data_of_another_kind_than_the_network_takes_are_refused(messages, tmp_path):
+    with pytest.raises(EdgenetError, match="frame_classifier takes sequences of features, messages holds token ids"):
+        train("frame_classifier", data=messages, out=tmp_path)
+
+
+def test_options_of_sequences_are_refused_for_images(tmp_path):
+    with pytest.raises(EdgenetError, match="lenet5 takes samples of one size, whose data have no languages"):
+        train("lenet5", data=make_stripes(tmp_path / "images"), data_options={"languages": "en"}, out=tmp_path)
+
+
+def test_classes_may_be_balanced_for_images_too(tmp_path):
+    recipe = Recipe(1, 1e-3, batch_size=8, balanced=True)
+    data = make_stripes(tmp_path / "images")
+    (full,) = train("tests.training.data:tiny", ["full"], data, recipe=recipe, out=tmp_path / "run", progress_bar=False)
+    assert full.metadata["recipe"]["balanced"]
+    assert np.isfinite(full.accuracy)
