@@ -54,8 +54,8 @@ def main(
         raise click.UsageError(f"--seeds is {seeds!r}; give whole numbers with commas between them.") from None
     try:
         if model is not None:
-            options = {"data": data, "ends": ends, "recipe": recipe, "epochs": epochs}
-            options |= {"data_options": sequence_options(languages, columns, pattern)}
+            of_data = sequence_options(languages, columns, pattern)
+            options = {"data": data, "data_options": of_data, "ends": ends, "recipe": recipe, "epochs": epochs}
             for seed in numbers:
                 measure(model, seed, runs, results, options)
         rebuild(results)

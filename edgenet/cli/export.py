@@ -12,6 +12,9 @@ from edgenet.errors import EdgenetError
 if TYPE_CHECKING:
     from torch import nn
 
+    from edgenet.models.encoder_decoder import EncoderDecoder
+    from edgenet.tasks.held_out import HeldOut
+
 _METADATA = ("model", "task", "data", "classes", "preprocessing")
 _MOST_VERIFIED = 1000  # of samples over which a network runs step by step, spread evenly
 
@@ -51,6 +54,7 @@ def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path, s
     import torch
 
     from edgenet.exporter import export as export_model
+    from edgenet.models.encoder_decoder import EncoderDecoder
     from edgenet.tasks.held_out import HeldOut
 
     known = {key: metadata[key] for key in _METADATA if key in metadata}
@@ -61,9 +65,35 @@ def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path, s
         example = torch.zeros(1, *metadata["input_shape"])
         inputs = None if held_out is None else held_out.inputs
         return export_model(network, example, path, samples=inputs, metadata=known)
+    verified = held_out.part(slice(0, None, math.ceil(len(held_out) / _MOST_VERIFIED)))
+    if isinstance(network, EncoderDecoder):
+        return _export_pair(network, known, path, verified)
     # The file says the shape of a typical sample, by which its work is counted.
     example = torch.from_numpy(held_out.typical().inputs)
-    verified = held_out.part(slice(0, None, math.ceil(len(held_out) / _MOST_VERIFIED)))
     assert verified.lengths is not None
     given = {"input": verified.inputs, "lengths": verified.lengths}
     return export_model(network, example, path, samples=given, metadata=known)
+
+
+def _export_pair(network: "EncoderDecoder", known: dict[str, Any], path: Path, verified: "HeldOut") -> Any:
+    """Write an encoder and its decoder beside each other; what both are, as if they were one file."""
+    from dataclasses import replace
+
+    import torch
+
+    from edgenet.exporter import export_encoder_decoder
+
+    inputs, read, lengths = (
+        torch.from_numpy(array) for array in (verified.inputs, verified.targets[:, :-1], verified.lengths)
+    )
+    prefix = "" if path.stem == "decoder" else f"{path.stem}-"
+    both = export_encoder_decoder(network, inputs, read, path.parent, lengths=lengths, metadata=known, prefix=prefix)
+    encoder, decoder = both.values()
+    return replace(
+        decoder,
+        file_bytes=encoder.file_bytes + decoder.file_bytes,
+        agreement={name: min(share, encoder.agreement.get(name, share)) for name, share in decoder.agreement.items()},
+        max_abs_error={
+            name: max(error, encoder.max_abs_error.get(name, 0.0)) for name, error in decoder.max_abs_error.items()
+        },
+    )

@@ -18,7 +18,7 @@ ENCODER, DECODER = "encoder", "decoder"
 
 def export_encoder_decoder(
     model: EncoderDecoder, x: Tensor, targets: Tensor, folder: str | Path, *, lengths: Tensor | None = None,
-    metadata: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None, prefix: str = "",
 ) -> dict[str, ExportResult]:  # fmt: skip
     """Write `encoder.onnx` and `decoder.onnx`, both verified; `edgenet.runtime.decoding.SequenceDecoder` runs them.
 
@@ -29,6 +29,7 @@ def export_encoder_decoder(
     Args:
         x, targets, lengths: arguments of the model's `forward`, to verify with.
         metadata: as for `edgenet.export`; both files get it.
+        prefix: put before the files' names, as in `xnor-encoder.onnx`.
 
     Raises:
         EdgenetError: as `edgenet.export`.
@@ -42,8 +43,8 @@ def export_encoder_decoder(
     example = (targets[:2], state[:, :2], memory[:2], memory_lengths[:2])
     target = Path(folder)
     return {
-        ENCODER: export(encoder, x[:1], target / f"{ENCODER}.onnx", samples=given, metadata=metadata),
-        DECODER: export(decoder, example, target / f"{DECODER}.onnx", samples=for_decoder, metadata=metadata),
+        ENCODER: export(encoder, x[:1], target / f"{prefix}{ENCODER}.onnx", samples=given, metadata=metadata),
+        DECODER: export(decoder, example, target / f"{prefix}{DECODER}.onnx", samples=for_decoder, metadata=metadata),
     }
 
 

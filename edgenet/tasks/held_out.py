@@ -15,7 +15,7 @@ from edgenet.tasks.catalog import IMAGES, LABELLING, LANGUAGE, SEQUENCES
 from edgenet.tasks.dataset import DataSet
 from edgenet.tasks.ragged import Ragged
 from edgenet.tasks.sequences import SequenceDataSet
-from edgenet.tasks.vocabulary import UNKNOWN, Vocabulary
+from edgenet.tasks.vocabulary import BEGIN, END, UNKNOWN, Vocabulary
 
 Answers = Sequence[Any]
 _RARE = 0.25  # of two classes one below this share: a network that never names it would look good by its accuracy
@@ -38,6 +38,8 @@ class HeldOut:
         A name of `edgenet.tasks.catalog.TASKS`, and one of `edgenet.tasks.measures`.
     positive
         The class whose F1 is measured.
+    begin, end
+        Ids of the marks that a decoder reads first and says last; -1 where there are none.
     """
 
     inputs: NDArray[Any]
@@ -49,6 +51,8 @@ class HeldOut:
     task: str = IMAGES
     metric: str = measures.TOP1
     positive: int = 0
+    begin: int = -1
+    end: int = -1
 
     @classmethod
     def of(cls, data: DataSet | SequenceDataSet) -> "HeldOut":
@@ -59,7 +63,7 @@ class HeldOut:
         batch = data.test.batch()
         held_out = cls(
             batch.inputs, batch.targets, batch.lengths, batch.target_lengths, task=data.task, metric=metric,
-            positive=positive,
+            positive=positive, begin=_mark(data.target_vocabulary, BEGIN), end=_mark(data.target_vocabulary, END),
         )  # fmt: skip
         if not data.test.references or data.target_vocabulary is None:
             return held_out
@@ -71,6 +75,11 @@ class HeldOut:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def most_steps(self) -> int:
+        """Where decoding stops that finds no end: twice the longest target."""
+        return 2 * self.targets.shape[1]
 
     def part(self, rows: slice) -> "HeldOut":
         """Those samples, padded to the longest of them; without their references."""
@@ -174,11 +183,14 @@ def choose_metric(data: SequenceDataSet) -> tuple[str, int]:
     return (measures.EXACT if spelled else measures.BLEU), 0
 
 
+def _mark(vocabulary: Vocabulary | None, mark: str) -> int:
+    return vocabulary.tokens.index(mark) if vocabulary is not None and mark in vocabulary.tokens else -1
+
+
 def _known_ids(vocabulary: Vocabulary, text: str) -> NDArray[np.int64]:
     """The ids of a right answer; a token that is not known is one that no network can say."""
     ids = vocabulary.encode(text)
-    unknown = vocabulary.tokens.index(UNKNOWN) if UNKNOWN in vocabulary.tokens else -1
-    return np.where(ids == unknown, -1, ids)
+    return np.where(ids == _mark(vocabulary, UNKNOWN), -1, ids)
 
 
 def _joined(ids: Sequence[int]) -> str:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from edgenet.errors import EdgenetError
+from edgenet.models.encoder_decoder import EncoderDecoder
 from edgenet.runtime.answers import read_answers
+from edgenet.runtime.decoding import greedy_search
 from edgenet.tasks import DataSet, SequenceDataSet, load, load_sequences
 from edgenet.tasks.catalog import CAPTIONING
 from edgenet.tasks.held_out import HeldOut
@@ -74,7 +76,23 @@ def measure(model: nn.Module, held_out: HeldOut, objective: Objective) -> float:
     answers: list[Any] = []
     for start in range(0, len(held_out), _BATCH):
         part = held_out.part(slice(start, start + _BATCH))
+        if isinstance(model, EncoderDecoder):
+            answers += _decode(model, TensorBatch.of(part), held_out)
+            continue
         outputs = objective.outputs(model, TensorBatch.of(part))
         several = outputs if isinstance(outputs, tuple) else (outputs,)
         answers += read_answers(held_out.task, [output.numpy() for output in several], part.lengths, part.targets)
     return held_out.value(answers)
+
+
+def _decode(model: EncoderDecoder, batch: TensorBatch, held_out: HeldOut) -> list[list[int]]:
+    """What an encoder-decoder says by greedy search, as `edgenet.runtime.decoding.SequenceDecoder` runs its files."""
+    memory, state, memory_lengths = model.encoder(batch.inputs, batch.lengths)
+
+    def step(tokens: Any, state: Any, samples: Any) -> tuple[Any, Any]:
+        of = torch.from_numpy(samples)
+        read = torch.from_numpy(tokens).unsqueeze(1)
+        logits, following = model.decoder(read, torch.from_numpy(state), memory[of], memory_lengths[of])
+        return logits[:, -1].numpy(), following.numpy()
+
+    return greedy_search(step, state.numpy(), held_out.begin, held_out.end, held_out.most_steps)

@@ -1,5 +1,6 @@
 """How each scheme is trained: one dataclass, one table."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -41,6 +42,9 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+
+Recipes = str | Recipe | Mapping[str, Recipe]
+"""A name, a recipe for all schemes, or one a scheme."""
 
 _RECURRENT_CLIP = 1.0  # gradients through many steps can explode
 
@@ -123,3 +127,17 @@ def get_recipe(name: str, model: str, scheme: str, task: str = IMAGES) -> Recipe
     if model not in _DEFAULT and task == SEQUENCES:
         recipe = replace(recipe, gradient_clip=_RECURRENT_CLIP)
     return recipe if name == "default" else replace(recipe, epochs=recipe.epochs * _THOROUGH_FACTOR)
+
+
+def choose_recipe(recipe: Recipes, epochs: int | None, model: str, scheme: str, task: str) -> Recipe:
+    """The recipe that an argument of `train` means for a scheme, with other epochs if given.
+
+    Raises EdgenetError for a name that is not known, or fewer than 0 epochs.
+    """
+    if isinstance(recipe, Mapping):
+        chosen = recipe[scheme] if scheme in recipe else get_recipe("default", model, scheme, task)
+    else:
+        chosen = recipe if isinstance(recipe, Recipe) else get_recipe(recipe, model, scheme, task)
+    if epochs is not None and epochs < 0:
+        raise EdgenetError(f"the number of epochs is {epochs}: use 0 or more")
+    return chosen if epochs is None else replace(chosen, epochs=epochs)

@@ -1,7 +1,7 @@
 """train(): one network in its schemes, the full one first, each into the run folder."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -26,9 +26,8 @@ from edgenet.training.events import Event, print_event
 from edgenet.training.files import write_json
 from edgenet.training.networks import Arguments, Factory, Network, find_network
 from edgenet.training.objectives import get_objective
-from edgenet.training.recipes import Recipe, get_recipe
+from edgenet.training.recipes import Recipe, Recipes, choose_recipe
 
-Recipes = str | Recipe | Mapping[str, Recipe]
 OnEvent = Callable[[Event], None]
 
 
@@ -150,7 +149,7 @@ def train(
         data=dataset,
         held_out=HeldOut.of(dataset),
         calibration=_calibration(dataset),
-        recipes={scheme: _choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES},
+        recipes={scheme: choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES},
         ends=ends,
         activations=activations,
         seed=seed,
@@ -191,16 +190,6 @@ def _check_schemes(schemes: Sequence[str]) -> set[str]:
             f"unknown scheme {unknown[0]!r}" if unknown else f"no schemes given: use {', '.join(SCHEMES)}"
         )
     return set(schemes)
-
-
-def _choose_recipe(recipe: Recipes, epochs: int | None, model: str, scheme: str, task: str) -> Recipe:
-    if isinstance(recipe, Mapping):
-        chosen = recipe[scheme] if scheme in recipe else get_recipe("default", model, scheme, task)
-    else:
-        chosen = recipe if isinstance(recipe, Recipe) else get_recipe(recipe, model, scheme, task)
-    if epochs is not None and epochs < 0:
-        raise EdgenetError(f"the number of epochs is {epochs}: use 0 or more")
-    return chosen if epochs is None else replace(chosen, epochs=epochs)
 
 
 def _state_path(out: Path, scheme: str) -> Path:

@@ -35,9 +35,7 @@ def frames(count: int = 60) -> SequenceDataSet:
     """Noise about -1 and 1; the label of a step is the sign of what it is about."""
     random = np.random.default_rng(0)
     labels = [random.integers(0, 2, random.integers(4, 12)) for _ in range(count)]
-    steps = [
-        (2 * label[:, None] - 1 + random.normal(0, 0.4, (len(label), 3))).astype(np.float32) for label in labels
-    ]
+    steps = [(2 * label[:, None] - 1 + random.normal(0, 0.4, (len(label), 3))).astype(np.float32) for label in labels]
     split = SequenceSplit(Ragged.of(steps), Ragged.of(labels), mean=np.zeros(3, np.float32), std=np.ones(3, np.float32))
     return SequenceDataSet(
         "frames", LABELLING, split.take(slice(12, None)), split.take(slice(12)), classes=["low", "high"]
