@@ -109,7 +109,7 @@ def _row(network: Any, folder: Path, curve: Sequence[dict[str, Any]]) -> dict[st
         "scheme": network.scheme,
         "ends": metadata["ends"],
         "metric": metadata["accuracy"]["metric"],
-        "value": _accuracy(file, folder / "samples.npz"),
+        "value": _accuracy(exported.path, folder / "samples.npz"),
         "loss_vs_full": 0.0,
         "seed": metadata["seed"],
         "epochs": metadata["epochs"],
@@ -126,10 +126,13 @@ def _row(network: Any, folder: Path, curve: Sequence[dict[str, Any]]) -> dict[st
 
 def _accuracy(file: Path, samples: Path) -> float:
     """How good the exported file is on the held-out samples, in the unit of their metric."""
+    from edgenet.bench.targets import collect
     from edgenet.bench.worker import Worker
 
+    (target,) = collect([file], native=False)
     worker = Worker()
-    worker.load(str(file), None, 1, [], {}, str(samples))
+    encoder = None if target.encoder is None else str(target.encoder)
+    worker.load(str(file), None, 1, [], {}, str(samples), encoder)
     found = worker.accuracy()
     assert found is not None
     return float(str(found["value"]))

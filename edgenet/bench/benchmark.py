@@ -115,5 +115,6 @@ def _load(
         cores=cores,
         shapes={name: list(shape) for name, shape in shapes.items()},
         samples=str(target.samples) if target.samples else None,
+        encoder=str(target.encoder) if target.encoder else None,
     )
     return dict(state)

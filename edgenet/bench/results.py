@@ -53,7 +53,7 @@ def static_row(device: str, target: Target) -> dict[str, Any]:
         model=target.model,
         scheme=target.scheme,
         file=target.name,
-        file_bytes=file_bytes(target.file),
+        file_bytes=sum(map(file_bytes, target.files)),
         weight_bytes=inspection.weight_bytes,
         parameters=inspection.parameters,
         binary_parameters=inspection.binary_parameters,

@@ -8,9 +8,12 @@ from typing import Any
 
 from edgenet.errors import EdgenetError
 from edgenet.runtime.inspection import Inspection, inspect
+from edgenet.tasks.catalog import CAPTIONING, TRANSDUCTION
 
 SCHEMES = ("full", "bwn", "xnor")
 SAMPLES = "samples.npz"
+ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
+"""How the two files of an encoder-decoder end, as in `xnor-encoder.onnx`."""
 # The group of files that were named themselves; no folder has an empty name.
 _FILES = ""
 
@@ -30,6 +33,12 @@ class Target:
     scheme: str | None
     inspection: Inspection
     samples: Path | None
+    encoder: Path | None = None
+    """The file that `file`, a decoder, reads off; sizes and work are those of both."""
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.file] if self.encoder is None else [self.encoder, self.file]
 
     def metadata(self, key: str) -> str | None:
         """Return what the exporter recorded under `edgenet.<key>`."""
@@ -69,7 +78,7 @@ def collect(
         else:
             raise EdgenetError(f"{path} does not exist; name a run folder or an .onnx file.")
         for file in files:
-            if os.path.abspath(file) in seen:
+            if os.path.abspath(file) in seen or (path.is_dir() and _partner(file, ENCODER, DECODER)):
                 continue
             seen.add(os.path.abspath(file))
             targets.extend(_rows(file, str(path) if path.is_dir() else _FILES, native, shapes))
@@ -101,9 +110,14 @@ def reference(target: Target, targets: Sequence[Target]) -> int | None:
 
 
 def _rows(file: Path, group: str, native: bool, shapes: Mapping[str, Sequence[int]] | None) -> list[Target]:
-    inspection = inspect(file, shapes)
+    encoder = _partner(file, DECODER, ENCODER)
+    inspection = inspect(file, shapes if encoder is None else None)
+    if encoder is not None:
+        inspection = _together(inspect(encoder), inspection)
     metadata = inspection.metadata
     binary = any(layer.binary for layer in inspection.layers)
+    # Half of a network has no answers that the samples could be compared with.
+    alone = encoder is None and metadata.get("edgenet.task") in (TRANSDUCTION, CAPTIONING)
     common: dict[str, Any] = {
         "file": file,
         "name": file.name,
@@ -111,10 +125,36 @@ def _rows(file: Path, group: str, native: bool, shapes: Mapping[str, Sequence[in
         "model": metadata.get("edgenet.model") or (file.stem if group == _FILES else file.parent.name),
         "scheme": metadata.get("edgenet.scheme") or _guess_scheme(inspection),
         "inspection": inspection,
-        "samples": file.with_name(SAMPLES) if file.with_name(SAMPLES).is_file() else None,
+        "samples": file.with_name(SAMPLES) if file.with_name(SAMPLES).is_file() and not alone else None,
+        "encoder": encoder,
     }
     paths = [None] if not binary else [True, False] if native else [False]
     return [Target(native=path, **common) for path in paths]
+
+
+def _partner(file: Path, own: str, other: str) -> Path | None:
+    """The other half of an encoder and decoder beside a file that is named as one half; None where there is none."""
+    if not file.name.endswith(own):
+        return None
+    found = file.with_name(file.name.removesuffix(own) + other)
+    return found if found.is_file() else None
+
+
+def _together(encoder: Inspection, decoder: Inspection) -> Inspection:
+    """Layers and totals of both files, under what the decoder says of itself."""
+    layers = [
+        replace(layer, name=f"{part}.{layer.name}")
+        for part, inspection in (("encoder", encoder), ("decoder", decoder))
+        for layer in inspection.layers
+    ]
+    return replace(
+        decoder,
+        layers=layers,
+        input_shape=encoder.input_shape,
+        parameters=encoder.parameters + decoder.parameters,
+        binary_parameters=encoder.binary_parameters + decoder.binary_parameters,
+        weight_bytes=encoder.weight_bytes + decoder.weight_bytes,
+    )
 
 
 def _tell_apart(targets: Sequence[Target]) -> list[Target]:

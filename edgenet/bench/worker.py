@@ -1,6 +1,6 @@
 """One model in one process, driven by JSON lines: `python -m edgenet.bench.worker` reads requests, writes replies.
 
-    {"do": "load", "file", "native", "threads", "cores", "shapes", "samples"}
+    {"do": "load", "file", "native", "threads", "cores", "shapes", "samples", "encoder"}
         -> {"path", "load_ms", "rss_load_peak_bytes", "input"}
     {"do": "warm_up", "seconds"}  -> {"first_ms", "run_ms", "rss_run_bytes"}
     {"do": "block", "runs"}       -> {"times_ms": [...], "disturbed": null | sentence}
@@ -25,12 +25,11 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession, one_core_each
 
 if TYPE_CHECKING:
+    from edgenet.bench.subjects import EncoderAndDecoder, SingleFile
     from edgenet.tasks.held_out import HeldOut
 
 _BATCH = 32
@@ -47,6 +46,7 @@ class Worker:
         cores: list[int],
         shapes: dict[str, list[int]],
         samples: str | None,
+        encoder: str | None = None,
     ) -> dict[str, object]:
         own_cores = cores[:threads] if len(cores) >= threads > 1 else []
         if cores:
@@ -54,39 +54,42 @@ class Worker:
         gc.collect()
         memory.reset_peak()
         start = time.perf_counter()
-        self._session = InferenceSession(file, native=native, threads=threads, options=one_core_each(own_cores))
+        sessions = [
+            InferenceSession(part, native=native, threads=threads, options=one_core_each(own_cores))
+            for part in ([file] if encoder is None else [encoder, file])
+        ]
         load_ms = (time.perf_counter() - start) * 1e3
         peak = memory.peak_resident_bytes() - _BASELINE
         loaded = memory.resident_bytes()
         # Imported only now, so that the meters do not count themselves.
         from edgenet.bench.machine import BlockTimer
 
-        self._file, self._native = file, native
+        self._files, self._native = [file] if encoder is None else [encoder, file], native
         self._timer = BlockTimer(cores, threads)
-        self._prepare(shapes, samples)
+        self._prepare(sessions, shapes, samples)
         # What the meters and making up inputs took (numpy's random numbers, samples) is no memory of the model.
         self._not_the_model = _BASELINE + memory.resident_bytes() - loaded
-        first = self._session.inputs[0].name
         return {
-            "path": self._session.path,
+            "path": sessions[-1].path,
             "load_ms": load_ms,
             "rss_load_peak_bytes": peak,
-            "input": list(self._feeds[first].shape),
+            "input": self._subject.input_shape,
         }
 
-    def _prepare(self, shapes: dict[str, list[int]], samples: str | None) -> None:
-        from edgenet.bench import inputs
+    def _prepare(self, sessions: list[InferenceSession], shapes: dict[str, list[int]], samples: str | None) -> None:
+        from edgenet.bench import subjects
 
-        described = self._session.inputs
         self._held_out: HeldOut | None = None
         if samples is not None and not shapes:
             from edgenet.tasks import held_out
 
             self._held_out = held_out.HeldOut.load(samples)
-            self._feeds = self._feeds_for(self._held_out.typical())
-            return
-        sample = self._session.metadata.get("input_shape")
-        self._feeds = inputs.random_feeds(described, inputs.resolve_shapes(described, shapes, sample))
+        self._subject: SingleFile | EncoderAndDecoder
+        if len(sessions) == 2:
+            self._subject = subjects.EncoderAndDecoder(sessions[0], sessions[1], self._held_out)
+        else:
+            self._subject = subjects.SingleFile(sessions[0], self._held_out, shapes)
+        self._once = self._subject.once()
 
     def warm_up(self, seconds: float) -> dict[str, object]:
         first_ms = self._time_one()
@@ -100,53 +103,37 @@ class Worker:
 
     def _time_one(self) -> float:
         start = time.perf_counter_ns()
-        self._session.run(self._feeds)
+        self._once()
         return (time.perf_counter_ns() - start) / 1e6
 
     def block(self, runs: int) -> dict[str, object]:
-        run, feeds = self._session.ort.run, self._feeds
         # The model before us in the round has emptied the caches.
-        run(None, feeds)
-        block = self._timer.run(lambda: run(None, feeds), runs)
+        self._once()
+        block = self._timer.run(self._once, runs)
         return {"times_ms": block.times_ms, "disturbed": block.disturbance}
 
     def accuracy(self) -> dict[str, object] | None:
         if self._held_out is None:
             return None
-        from edgenet.runtime.answers import read_answers
-
-        size = self._session.inputs[0].shape[0]
-        batch = size if isinstance(size, int) else _BATCH
+        fixed, count = self._subject.fixed_batch, len(self._held_out)
+        batch = fixed or _BATCH
         # A file of a fixed batch cannot take the samples that are left over.
-        count = len(self._held_out) // batch * batch if isinstance(size, int) else len(self._held_out)
+        count = count // batch * batch if fixed else count
         if not count:
             return None
         held_out = self._held_out if count == len(self._held_out) else self._held_out.part(slice(0, count))
         answers: list[Any] = []
         for start in range(0, count, batch):
-            part = held_out.part(slice(start, start + batch))
-            outputs = self._session.run(self._feeds_for(part))
-            answers += read_answers(held_out.task, outputs, part.lengths, part.targets)
+            answers += self._subject.answers(held_out.part(slice(start, start + batch)), held_out.most_steps)
         return {"metric": held_out.metric, "value": held_out.value(answers), "samples": count}
-
-    def _feeds_for(self, part: "HeldOut") -> dict[str, np.ndarray]:
-        """Samples, their lengths where the file takes some, and what is needed besides, such as a state of zeros."""
-        from edgenet.bench import inputs
-
-        described = self._session.inputs
-        shapes = inputs.resolve_shapes(described, {"": list(part.inputs.shape)})
-        feeds = {**inputs.random_feeds(described, shapes), described[0].name: part.inputs}
-        # An input that may be left out is none of the session's; a single sample has no padding to tell of.
-        optional = [value.name for value in self._session.ort.get_overridable_initializers()]
-        if part.lengths is not None and len(part) > 1 and "lengths" in optional:
-            feeds["lengths"] = part.lengths
-        return feeds
 
     def activations(self) -> int | None:
         # onnx is not needed before, and would count as memory of the model.
         from edgenet.bench.activations import peak_bytes
 
-        return peak_bytes(self._file, self._native, self._feeds)
+        files = zip(self._files, self._subject.feeds_by_file(), strict=True)
+        peaks = [peak_bytes(file, self._native, feeds) for file, feeds in files]
+        return None if None in peaks else max(peak for peak in peaks if peak is not None)
 
     def serve(self, requests: IO[str], replies: IO[str]) -> None:
         for line in requests:

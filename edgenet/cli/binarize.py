@@ -17,6 +17,7 @@ from edgenet.files import write_whole
 SCHEMES = ("full", "bwn", "xnor")
 PLOT = "accuracy-operations.png"
 _DATA_FILES = ("samples.npz", "split.json", "source-vocabulary.json", "target-vocabulary.json")
+_ENDINGS = (".safetensors", ".json", ".onnx", "-encoder.onnx", "-decoder.onnx")
 _MIN_RUNS, _MIN_SECONDS = 30, 1.0
 
 
@@ -151,7 +152,7 @@ def _make_room(folder: Path, resume: bool, force: bool) -> None:
     if not force:
         raise EdgenetError(f"{folder} holds a run; --resume goes on with it, --force replaces it, --out names another.")
     shutil.rmtree(folder / "training-state", ignore_errors=True)
-    files = [f"{scheme}{ending}" for scheme in SCHEMES for ending in (".safetensors", ".json", ".onnx")]
+    files = [f"{scheme}{ending}" for scheme in SCHEMES for ending in _ENDINGS]
     for name in (*files, *_DATA_FILES, "report.json", "report.md", PLOT):
         (folder / name).unlink(missing_ok=True)
 
@@ -179,7 +180,7 @@ def _report(folder: Path, schemes: tuple[str, ...], verified: dict[str, Any], se
 
     with progress() as report:
         result = bench.run(
-            [folder / f"{scheme}.onnx" for scheme in schemes],
+            [verified[scheme].path for scheme in schemes],
             min_runs=_MIN_RUNS,
             min_seconds=_MIN_SECONDS,
             command=["edgenet", *sys.argv[1:]],
@@ -202,4 +203,9 @@ def _report(folder: Path, schemes: tuple[str, ...], verified: dict[str, Any], se
         note(str(error))
     write_whole(folder / "report.md", f"# {folder.name}\n\n{markdown(result, picture)}")
     show(table(result))
-    click.echo(f"Wrote {', '.join(f'{scheme}.onnx' for scheme in schemes)}, {', '.join(written)} in {folder}.")
+    files = sorted({path.name for scheme in schemes for path in folder.glob(f"{scheme}*.onnx")}, key=_by_scheme)
+    click.echo(f"Wrote {', '.join(files)}, {', '.join(written)} in {folder}.")
+
+
+def _by_scheme(name: str) -> int:
+    return next(number for number, scheme in enumerate(SCHEMES) if name.startswith(scheme))

@@ -42,7 +42,11 @@ def export(checkpoint: Path, output: Path | None, model: str | None) -> None:
         click.echo(f"{name}: same class as torch on {share:.1%} of {result.samples} {result.sample_source} samples")
     if result.why_portable:
         click.echo(result.why_portable)
-    click.echo(f"Wrote {path}, {result.file_bytes / 1e6:.2f} MB.")
+    # An encoder-decoder is two files, of which the decoder stands for both.
+    is_pair = result.path.name.endswith("decoder.onnx")
+    encoder = result.path.with_name(result.path.name.replace("decoder.onnx", "encoder.onnx"))
+    written = f"{encoder} and {result.path}" if is_pair else result.path
+    click.echo(f"Wrote {written}, {result.file_bytes / 1e6:.2f} MB.")
 
 
 def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path, samples: Path) -> Any:

@@ -79,7 +79,7 @@ class HeldOut:
     @property
     def most_steps(self) -> int:
         """Where decoding stops that finds no end: twice the longest target."""
-        return 2 * self.targets.shape[1]
+        return 2 * self.targets.shape[-1]
 
     def part(self, rows: slice) -> "HeldOut":
         """Those samples, padded to the longest of them; without their references."""
