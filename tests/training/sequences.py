@@ -77,3 +77,13 @@ def capitals(count: int = 80) -> SequenceDataSet:
         "capitals", TRANSDUCTION, split.take(slice(16, None)), split.take(slice(16)), source_vocabulary=small,
         target_vocabulary=large,
     )  # fmt: skip
+
+
+def write_capitals(folder: Path, count: int = 240) -> Path:
+    """Parallel texts: strings of a, b and c, and the same in capitals."""
+    random = np.random.default_rng(0)
+    texts = ["".join(random.choice(list("abc"), random.integers(2, 6))) for _ in range(count)]
+    folder.mkdir()
+    (folder / "train.small").write_text("\n".join(texts) + "\n")
+    (folder / "train.large").write_text("\n".join(texts).upper() + "\n")
+    return folder

@@ -13,7 +13,7 @@ from edgenet.errors import EdgenetError
 from edgenet.tasks.held_out import HeldOut
 from edgenet.training import Recipe, load_checkpoint, train
 from tests.training.data import make_stripes
-from tests.training.sequences import write_messages, write_rhymes
+from tests.training.sequences import write_capitals, write_messages, write_rhymes
 
 RECIPE = Recipe(6, 0.02, batch_size=12, gradient_clip=1.0, embeddings="binary", balanced=True)
 SMALL = {"embedding_size": 12, "hidden_size": 12}
@@ -94,6 +94,35 @@ def test_a_language_model_learns_which_letter_follows(tmp_path):
         assert network.metadata["accuracy"]["metric"] == "bits_per_character"
         assert 0 < network.accuracy < 1.3, network.scheme
     assert (tmp_path / "run" / "target-vocabulary.json").is_file()
+
+
+def test_an_encoder_decoder_learns_to_spell_in_capitals(tmp_path):
+    write_capitals(tmp_path / "text")
+    recipe = Recipe(20, 0.01, batch_size=15, gradient_clip=1.0)
+    data_options = {"languages": ("small", "large"), "unit": "character"}
+    options = {"model": "translator", "recipe": recipe, "options": {"embedding_size": 12, "hidden_size": 32}}
+    (full, bwn), _ = run(
+        tmp_path / "text", tmp_path / "run", schemes=["full", "bwn"], data_options=data_options, **options
+    )
+    for network in (full, bwn):
+        assert network.metadata["accuracy"]["metric"] == "exact_match"
+        assert network.accuracy > 0.5, network.scheme
+    assert bwn.metadata["distilled"]
+
+
+def test_pictures_of_strings_are_learnt_without_alignment(tmp_path):
+    recipe = Recipe(3, 0.01, batch_size=10, gradient_clip=1.0)
+    (full, xnor), events = run(
+        "digit-strings", tmp_path, "string_reader", schemes=["full", "xnor"], recipe=recipe,
+        options={"width": 4, "hidden_size": 12}, data_options={"train": 60, "test": 8, "long": 1},
+    )  # fmt: skip
+    for network in (full, xnor):
+        assert network.metadata["accuracy"]["metric"] == "exact_match"
+        assert network.metadata["output_size"] == 11
+        losses = [event.loss for event in events if event.kind == "epoch" and event.scheme == network.scheme]
+        assert losses[-1] < losses[0]
+    # A network spells at steps of its own: another's are no example.
+    assert not xnor.metadata["distilled"]
 
 
 def test_a_network_without_data_of_its_own_says_what_to_give(tmp_path):
