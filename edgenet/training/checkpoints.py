@@ -59,10 +59,10 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
         options = {key: recipe[key] for key in BINARY_OPTIONS if key in recipe}
         options |= {"activations": metadata["activations"]} if "activations" in metadata else {}
         # Any batch serves: it finds the order of layers, and the thresholds it sets are overwritten below.
-        batch = None if factory is None else torch.zeros(2, *metadata["input_shape"])
+        batch = None if network.ragged else torch.zeros(2, *metadata["input_shape"])
         with torch.random.fork_rng(devices=[]):
             model = network.build(
-                metadata["scheme"], metadata.get("output_size", len(metadata["classes"])), ends=metadata["ends"],
+                metadata["scheme"], len(metadata["classes"]) or metadata["output_size"], ends=metadata["ends"],
                 calibration=batch, binary_options=options,
             )  # fmt: skip
         model.load_state_dict(tensors)
