@@ -1,6 +1,7 @@
 """Data for one network: loaded, its sizes handed to the network, and what it is measured on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from edgenet.training.recipes import Recipe
 
 AnyData = DataSet | SequenceDataSet
 _BATCH = 128
+_ASIDE = 10  # one training sample in so many is set aside where a data set has no validation split
 
 
 def load_data(
@@ -43,6 +45,19 @@ def load_data(
         options.setdefault("input_shape", network.input_shape())
     sequences = load_sequences(chosen, network.task, **options)
     return network.fitted_to(sequences), sequences
+
+
+def set_aside(data: AnyData) -> tuple[AnyData, HeldOut]:
+    """The data, and its validation split; without one of its own every tenth training sample leaves it for that."""
+    away = np.arange(len(data.train)) % _ASIDE == _ASIDE - 1
+    if isinstance(data, DataSet):
+        raw, targets = data.train.raw, data.train.targets
+        train, taken = (replace(data.train, raw=raw[part], targets=targets[part]) for part in (~away, away))
+        return replace(data, train=train), HeldOut.of(replace(data, test=taken))
+    if data.validation is not None:
+        return data, HeldOut.of(replace(data, test=data.validation))
+    kept, validation = (data.train.take(np.flatnonzero(part)) for part in (~away, away))
+    return replace(data, train=kept), HeldOut.of(replace(data, test=validation))
 
 
 def output_size(data: AnyData) -> int:
@@ -74,14 +89,17 @@ def class_weights(data: AnyData) -> Tensor:
 def measure(model: nn.Module, held_out: HeldOut, objective: Objective) -> float:
     """How good the answers of a model in inference mode are, by the metric of the held-out samples."""
     answers: list[Any] = []
+    device = next(model.parameters()).device
     for start in range(0, len(held_out), _BATCH):
         part = held_out.part(slice(start, start + _BATCH))
+        batch = TensorBatch.of(part).to(device)
         if isinstance(model, EncoderDecoder):
-            answers += _decode(model, TensorBatch.of(part), held_out)
+            answers += _decode(model, batch, held_out)
             continue
-        outputs = objective.outputs(model, TensorBatch.of(part))
+        outputs = objective.outputs(model, batch)
         several = outputs if isinstance(outputs, tuple) else (outputs,)
-        answers += read_answers(held_out.task, [output.numpy() for output in several], part.lengths, part.targets)
+        arrays = [output.cpu().numpy() for output in several]
+        answers += read_answers(held_out.task, arrays, part.lengths, part.targets)
     return held_out.value(answers)
 
 
@@ -90,9 +108,8 @@ def _decode(model: EncoderDecoder, batch: TensorBatch, held_out: HeldOut) -> lis
     memory, state, memory_lengths = model.encoder(batch.inputs, batch.lengths)
 
     def step(tokens: Any, state: Any, samples: Any) -> tuple[Any, Any]:
-        of = torch.from_numpy(samples)
-        read = torch.from_numpy(tokens).unsqueeze(1)
-        logits, following = model.decoder(read, torch.from_numpy(state), memory[of], memory_lengths[of])
-        return logits[:, -1].numpy(), following.numpy()
+        of, read, before = (torch.from_numpy(array).to(memory.device) for array in (samples, tokens[:, None], state))
+        logits, following = model.decoder(read, before, memory[of], memory_lengths[of])
+        return logits[:, -1].cpu().numpy(), following.cpu().numpy()
 
-    return greedy_search(step, state.numpy(), held_out.begin, held_out.end, held_out.most_steps)
+    return greedy_search(step, state.cpu().numpy(), held_out.begin, held_out.end, held_out.most_steps)

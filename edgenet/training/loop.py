@@ -39,13 +39,14 @@ def distillation_loss(logits: Tensor, teacher_logits: Tensor, temperature: float
 class TrainingLoop(LightningModule):
     """Trains `network` by a recipe, from `first_epoch` on, with `teacher` (or None) as its example.
 
-    After every epoch it calls `on_epoch_end(epoch, optimizer)`, epochs counted from 1 since the very start.
+    After every epoch it calls `on_epoch_end(epoch, optimizer)`, epochs counted from 1 since the very start; where that
+    says True no epoch follows.
     """
 
     def __init__(
         self, network: nn.Module, objective: Objective, recipe: Recipe, scheme: str, seed: int, steps_per_epoch: int, *,
         first_epoch: int, teacher: nn.Module | None, moments: Moments | None,
-        on_event: Callable[[Event], None], on_epoch_end: Callable[[int, torch.optim.Optimizer], None],
+        on_event: Callable[[Event], None], on_epoch_end: Callable[[int, torch.optim.Optimizer], bool],
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.objective = network, objective
@@ -119,7 +120,8 @@ class TrainingLoop(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         epoch = self.absolute_epoch() + 1
-        self._on_epoch_end(epoch, self.trainer.optimizers[0])
+        if self._on_epoch_end(epoch, self.trainer.optimizers[0]):
+            self.trainer.should_stop = True
         self._on_event(
             Event(
                 "epoch", self.scheme, epoch=epoch, epochs=self.recipe.epochs, loss=float(self._loss) / self._samples,

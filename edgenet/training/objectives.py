@@ -31,6 +31,10 @@ class TensorBatch(NamedTuple):
         )
         return cls(torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets), *lengths)
 
+    def to(self, device: torch.device) -> "TensorBatch":
+        """The same on a device."""
+        return TensorBatch(*(None if tensor is None else tensor.to(device) for tensor in self))  # type: ignore[arg-type]
+
 
 class Objective(ABC):
     """What one task is trained by. `class_weights` [classes] weigh the targets in the loss, None: all alike."""

@@ -33,6 +33,7 @@ class Recipe:
     weight_estimator: str = "ste"
     scale: str = "mean"
     embeddings: str | None = None  # "fp32", "int8" or "binary"; None: as the ends
+    patience: int = 0  # stop early: epochs without a better validation before training ends; 0: all epochs
     balanced: bool = False  # classes weigh in the loss by how rare they are: N / (classes * N of the class)
 
     def binary_options(self) -> dict[str, Any]:

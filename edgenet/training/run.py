@@ -1,6 +1,6 @@
 """train(): one network in its schemes, the full one first, each into the run folder."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -19,16 +19,14 @@ from edgenet.nn.binarization import check_precision
 from edgenet.tasks import SequenceDataSet
 from edgenet.tasks.held_out import HeldOut
 from edgenet.training.batches import calibration_batch
-from edgenet.training.checkpoints import load_checkpoint, load_training_state, save_checkpoint, save_training_state
-from edgenet.training.closed_form import fit_closed_form
-from edgenet.training.data import AnyData, load_data, make_batches, make_objective, measure, output_size
+from edgenet.training.checkpoints import load_checkpoint, save_checkpoint
+from edgenet.training.data import AnyData, load_data, measure, output_size, set_aside
 from edgenet.training.events import Event, print_event
 from edgenet.training.files import write_json
-from edgenet.training.networks import Arguments, Factory, Network, find_network
+from edgenet.training.fitting import OnEvent, Plan, fit_network, remove_state
+from edgenet.training.networks import Arguments, Factory, find_network
 from edgenet.training.objectives import get_objective
-from edgenet.training.recipes import Recipe, Recipes, choose_recipe
-
-OnEvent = Callable[[Event], None]
+from edgenet.training.recipes import Recipes, choose_recipe
 
 
 @dataclass(frozen=True)
@@ -45,41 +43,6 @@ class TrainedNetwork:
         """How good it is on the held-out samples, in the unit of the metric that `metadata["accuracy"]` names: for
         classes the share of samples classified rightly, 0 to 1."""
         return float(self.metadata["accuracy"]["value"])
-
-
-@dataclass(frozen=True)
-class _Run:
-    network: Network
-    data: AnyData
-    held_out: HeldOut
-    calibration: Arguments
-    recipes: dict[str, Recipe]
-    ends: str
-    activations: str
-    seed: int
-    out: Path
-    resume: bool
-    weights: Path | None
-    on_event: OnEvent
-    progress_bar: bool | None
-
-    def settings(self, scheme: str, distilled: bool) -> dict[str, Any]:
-        """What decides the outcome; a resumed training must have the same."""
-        return {
-            "model": self.network.name,
-            "options": self.network.options,
-            "scheme": scheme,
-            "ends": self.ends if scheme != "full" else "fp32",
-            "activations": self.activations if scheme != "full" else "fp32",
-            "data": self.data.name,
-            "training_samples": len(self.data.train),
-            "input_shape": list(self.data.input_shape),
-            "output_size": output_size(self.data),
-            "seed": self.seed,
-            "recipe": self.recipes[scheme].as_dict(),
-            "distilled": distilled,
-            "weights": None if self.weights is None else self.weights.name,
-        }
 
 
 def train(
@@ -144,12 +107,17 @@ def train(
     network = find_network(model, options)
     wanted = _check_schemes(schemes)
     network, dataset = load_data(network, data, data_dir, data_options)
-    run = _Run(
+    recipes = {scheme: choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES}
+    held_out, validation = HeldOut.of(dataset), None
+    if any(chosen.patience for chosen in recipes.values()):
+        dataset, validation = set_aside(dataset)
+    run = Plan(
         network=network,
         data=dataset,
-        held_out=HeldOut.of(dataset),
+        held_out=held_out,
+        validation=validation,
         calibration=_calibration(dataset),
-        recipes={scheme: choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES},
+        recipes=recipes,
         ends=ends,
         activations=activations,
         seed=seed,
@@ -192,17 +160,14 @@ def _check_schemes(schemes: Sequence[str]) -> set[str]:
     return set(schemes)
 
 
-def _state_path(out: Path, scheme: str) -> Path:
-    return out / "training-state" / f"{scheme}.safetensors"
-
-
 def _remove_old(out: Path, scheme: str) -> None:
     # Else an interrupted second run, resumed, would take the first one's network for its own.
-    for path in (out / f"{scheme}.json", out / f"{scheme}.safetensors", _state_path(out, scheme)):
+    for path in (out / f"{scheme}.json", out / f"{scheme}.safetensors"):
         path.unlink(missing_ok=True)
+    remove_state(out, scheme)
 
 
-def _train_scheme(run: _Run, scheme: str, full: nn.Module | None, distill: bool) -> TrainedNetwork:
+def _train_scheme(run: Plan, scheme: str, full: nn.Module | None, distill: bool) -> TrainedNetwork:
     # What is fitted in closed form is fitted to the classes.
     teaches = get_objective(run.data.task).distils and not isinstance(full, FittedNetwork)
     teacher = full if distill and scheme != "full" and teaches else None
@@ -216,7 +181,7 @@ def _train_scheme(run: _Run, scheme: str, full: nn.Module | None, distill: bool)
     run.on_event(Event("start", scheme, plan, epochs=recipe.epochs))
     model = _initial_model(run, scheme, full)
     signs = latent_signs(model)
-    _fit(run, scheme, model, teacher, settings)
+    fit_network(run, scheme, model, teacher, settings)
     model.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     accuracy = measure(model, run.held_out, get_objective(run.data.task))
     if recipe.epochs:
@@ -225,12 +190,12 @@ def _train_scheme(run: _Run, scheme: str, full: nn.Module | None, distill: bool)
     seconds = monotonic() - started
     metadata = _metadata(run, model, settings, accuracy, seconds)
     save_checkpoint(model, metadata, checkpoint)
-    _state_path(run.out, scheme).unlink(missing_ok=True)
+    remove_state(run.out, scheme)
     run.on_event(Event("done", scheme, accuracy=accuracy, seconds=seconds, metric=run.held_out.metric))
     return TrainedNetwork(scheme, model, metadata, checkpoint)
 
 
-def _take_finished(run: _Run, scheme: str, checkpoint: Path, settings: dict[str, Any]) -> TrainedNetwork:
+def _take_finished(run: Plan, scheme: str, checkpoint: Path, settings: dict[str, Any]) -> TrainedNetwork:
     model, metadata = load_checkpoint(checkpoint, run.network.factory)
     different = [key for key, value in settings.items() if metadata.get(key) != value]
     if different:
@@ -243,7 +208,7 @@ def _take_finished(run: _Run, scheme: str, checkpoint: Path, settings: dict[str,
     return TrainedNetwork(scheme, model, metadata, checkpoint)
 
 
-def _initial_model(run: _Run, scheme: str, full: nn.Module | None) -> nn.Module:
+def _initial_model(run: Plan, scheme: str, full: nn.Module | None) -> nn.Module:
     torch.manual_seed(run.seed)
     classes = output_size(run.data)
     recipe = run.recipes[scheme]
@@ -259,38 +224,7 @@ def _initial_model(run: _Run, scheme: str, full: nn.Module | None) -> nn.Module:
     )  # fmt: skip
 
 
-def _fit(run: _Run, scheme: str, model: nn.Module, teacher: nn.Module | None, settings: dict[str, Any]) -> None:
-    recipe = run.recipes[scheme]
-    if isinstance(model, FittedNetwork):
-        if recipe.epochs:
-            fit_closed_form(model, run.data.train, recipe, scheme, run.seed, run.on_event)
-        return
-    state_path = _state_path(run.out, scheme)
-    done, moments = 0, None
-    if run.resume and state_path.is_file():
-        done, moments = load_training_state(state_path, model, settings)
-        run.on_event(Event("note", scheme, f"resumed after epoch {done}", epoch=done, epochs=recipe.epochs))
-    if done >= recipe.epochs:
-        return
-    # Lightning takes seconds to import; nothing above needs it.
-    from edgenet.training.lightning_trainer import fit
-    from edgenet.training.loop import TrainingLoop
-
-    model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    loop: TrainingLoop
-    batches = make_batches(run.data, recipe, run.seed, lambda: loop.absolute_epoch())
-    loop = TrainingLoop(
-        model, make_objective(run.data, recipe), recipe, scheme, run.seed, len(batches),
-        first_epoch=done, teacher=teacher, moments=moments, on_event=run.on_event,
-        on_epoch_end=lambda epoch, optimizer: save_training_state(state_path, model, optimizer, epoch, settings),
-    )  # fmt: skip
-    fit(loop, batches, progress_bar=run.progress_bar)
-    model.cpu()
-    if teacher is not None:
-        teacher.cpu()
-
-
-def _metadata(run: _Run, model: nn.Module, settings: dict[str, Any], accuracy: float, seconds: float) -> dict[str, Any]:
+def _metadata(run: Plan, model: nn.Module, settings: dict[str, Any], accuracy: float, seconds: float) -> dict[str, Any]:
     report = getattr(model, "binarization_report", None)
     return {
         **settings,

@@ -11,6 +11,7 @@ from edgenet.models.googlenet import SignPooling
 from edgenet.models.layers import AuxiliaryOutputs
 from edgenet.training import Recipe
 from edgenet.training.loop import AUXILIARY_SHARE, TrainingLoop, auxiliary_loss
+from edgenet.training.objectives import TensorBatch, get_objective
 
 SMALL = get_entry("googlenet").small
 
@@ -45,11 +46,11 @@ def test_their_losses_count_three_tenths_each():
 def test_a_step_of_training_counts_them():
     model, images, targets = make(), torch.randn(4, 3, 32, 32), torch.arange(4)
     loop = TrainingLoop(
-        model.train(), Recipe(1, 1e-3), "full", 0, 1, first_epoch=0, teacher=None, moments=None,
-        on_event=print, on_epoch_end=print,
+        model.train(), get_objective("image-classification"), Recipe(1, 1e-3), "full", 0, 1, first_epoch=0, teacher=None, moments=None,
+        on_event=print, on_epoch_end=lambda epoch, optimizer: False,
     )  # fmt: skip
     torch.manual_seed(1)
-    loss = loop.training_step((images, targets), 0)
+    loss = loop.training_step(TensorBatch(images, targets), 0)
     torch.manual_seed(1)
     outputs = model(images)
     torch.testing.assert_close(loss, F.cross_entropy(outputs.logits, targets) + auxiliary_loss(outputs, targets))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.training.data import make_stripes
 from tests.training.sequences import write_capitals, write_messages, write_rhymes
 
 RECIPE = Recipe(6, 0.02, batch_size=12, gradient_clip=1.0, embeddings="binary", balanced=True)
+STOPPING = Recipe(40, 0.02, batch_size=12, gradient_clip=1.0, patience=2)
 SMALL = {"embedding_size": 12, "hidden_size": 12}
 
 
@@ -82,6 +84,35 @@ def test_an_interrupted_run_resumed_ends_with_the_very_same_weights(finished, me
     for scheme in ("full", "bwn"):
         before, after = (load_file(folder / f"{scheme}.safetensors") for folder in (finished[0], tmp_path))
         assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+@pytest.fixture(scope="module")
+def stopped(messages, tmp_path_factory):
+    out = tmp_path_factory.mktemp("stopped")
+    return out, *run(messages, out, schemes=["full"], recipe=STOPPING)
+
+
+def test_training_stops_early_with_the_weights_that_did_best(stopped):
+    out, (full,), events = stopped
+    epochs = [event.epoch for event in events if event.kind == "epoch"]
+    note = next(event.text for event in events if event.kind == "note")
+    best = int(re.fullmatch(r"weights of epoch (\d+), the best on the validation split", note)[1])
+    assert epochs[-1] == best + STOPPING.patience < STOPPING.epochs
+    assert not list((out / "training-state").iterdir())
+    # What is looked at is no part of what is learnt, nor of what is measured.
+    assert full.metadata["training_samples"] + len(HeldOut.load(out / "samples.npz")) < 120
+
+
+def test_an_early_stop_is_the_same_after_an_interruption(stopped, messages, tmp_path):
+    def press_control_c(event):
+        if (event.kind, event.epoch) == ("epoch", 2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(messages, tmp_path, schemes=["full"], recipe=STOPPING, on_event=press_control_c)
+    run(messages, tmp_path, schemes=["full"], recipe=STOPPING, resume=True)
+    before, after = (load_file(folder / "full.safetensors") for folder in (stopped[0], tmp_path))
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
 def test_a_language_model_learns_which_letter_follows(tmp_path):
