@@ -28,7 +28,8 @@ def export_encoder_decoder(
 
     Args:
         x, targets, lengths: arguments of the model's `forward`, to verify with.
-        metadata: as for `edgenet.export`; both files get it.
+        metadata: as for `edgenet.export`; both files get it, and the decoder the shape of the memory, by which its work
+            is counted: that of the longest of `x`.
         prefix: put before the files' names, as in `xnor-encoder.onnx`.
 
     Raises:
@@ -42,9 +43,10 @@ def export_encoder_decoder(
     for_decoder = {"input": targets, "state": state, "memory": memory, "memory_lengths": memory_lengths}
     example = (targets[:2], state[:, :2], memory[:2], memory_lengths[:2])
     target = Path(folder)
+    of_decoder = {**(metadata or {}), "memory_shape": list(memory.shape[1:])}
     return {
         ENCODER: export(encoder, x[:1], target / f"{prefix}{ENCODER}.onnx", samples=given, metadata=metadata),
-        DECODER: export(decoder, example, target / f"{prefix}{DECODER}.onnx", samples=for_decoder, metadata=metadata),
+        DECODER: export(decoder, example, target / f"{prefix}{DECODER}.onnx", samples=for_decoder, metadata=of_decoder),
     }
 
 

@@ -27,7 +27,9 @@ def graph_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
 def resolve_inputs(
     graph: onnx.GraphProto, given: Mapping[str, Sequence[int]], metadata: Mapping[str, str]
 ) -> dict[str, Shape]:
-    """Shape of every input: the given one, else the file's; an open batch is 1, other open sizes None.
+    """Shape of every input: the given one, else the file's own or that of a sample, which its metadata record under
+    `edgenet.input_shape` for the first input and `edgenet.NAME_shape` for others; an open batch is 1, other open sizes
+    None.
 
     `given` is by input name, the empty name standing for the first input.
     """
@@ -41,8 +43,9 @@ def resolve_inputs(
         dims = value.type.tensor_type.shape.dim
         own_shape = given.get(value.name) or (given.get("") if index == 0 else None)
         wanted = list(own_shape) if own_shape is not None else None
-        if wanted is None and index == 0 and "edgenet.input_shape" in metadata:
-            wanted = [1, *json.loads(metadata["edgenet.input_shape"])]
+        recorded = f"edgenet.{'input' if index == 0 else value.name}_shape"
+        if wanted is None and recorded in metadata:
+            wanted = [1, *json.loads(metadata[recorded])]
         fixed = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
         if wanted is not None:
             agrees = len(wanted) == len(fixed) and all(

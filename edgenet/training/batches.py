@@ -1,6 +1,7 @@
 """Batches of training data in an order that seed and epoch alone decide."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -37,25 +38,28 @@ class Batches:
 
     def _inputs(self, indices: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.float32]:
         inputs = self.split.inputs(indices)
-        if not self.shift or inputs.ndim != 4:
-            return inputs
-        height, width = inputs.shape[2:]
-        padded = np.pad(inputs, ((0, 0), (0, 0), (self.shift,) * 2, (self.shift,) * 2), mode="edge")
-        corners = generator.integers(0, 2 * self.shift + 1, (len(indices), 2))
-        return np.stack([
-            image[:, top : top + height, left : left + width]
-            for image, (top, left) in zip(padded, corners, strict=True)
-        ])  # fmt: skip
+        return shift_images(inputs, self.shift, generator) if self.shift and inputs.ndim == 4 else inputs
+
+
+def shift_images(images: NDArray[np.float32], shift: int, generator: np.random.Generator) -> NDArray[np.float32]:
+    """Images [N, C, H, W], each moved by up to `shift` pixels either way; its edges are drawn out."""
+    height, width = images.shape[2:]
+    padded = np.pad(images, ((0, 0), (0, 0), (shift,) * 2, (shift,) * 2), mode="edge")
+    corners = generator.integers(0, 2 * shift + 1, (len(images), 2))
+    return np.stack([
+        image[:, top : top + height, left : left + width]
+        for image, (top, left) in zip(padded, corners, strict=True)
+    ])  # fmt: skip
 
 
 class SequenceBatches:
     """Iterates over one epoch of samples of unequal lengths, shuffled, those of a batch about as long as each other.
 
-    Order by seed and epoch, and sizes of the batches, as for `Batches`.
+    Order by seed and epoch, sizes of the batches, and shifts, those of images of one size, as for `Batches`.
     """
 
-    def __init__(self, split: SequenceSplit, batch_size: int, seed: int, epoch: Callable[[], int]) -> None:
-        self.split, self.seed, self.epoch = split, seed, epoch
+    def __init__(self, split: SequenceSplit, batch_size: int, seed: int, shift: int, epoch: Callable[[], int]) -> None:
+        self.split, self.seed, self.shift, self.epoch = split, seed, shift, epoch
         self.count = max(1, len(split) // batch_size)
         raw, targets = split.raw, split.targets
         self._lengths = np.zeros((2, len(split)), np.int64)
@@ -75,7 +79,10 @@ class SequenceBatches:
             by_length = pool[np.lexsort(self._lengths[:, pool])]
             batches += np.array_split(by_length, len(drawn[start : start + _POOL]))
         for index in generator.permutation(self.count):
-            yield TensorBatch.of(self.split.batch(batches[index]))
+            batch = self.split.batch(batches[index])
+            if self.shift and not isinstance(self.split.raw, Ragged):
+                batch = replace(batch, inputs=shift_images(batch.inputs, self.shift, generator))
+            yield TensorBatch.of(batch)
 
 
 AnyBatches = Batches | SequenceBatches

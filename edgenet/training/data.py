@@ -68,7 +68,7 @@ def output_size(data: AnyData) -> int:
 def make_batches(data: AnyData, recipe: Recipe, seed: int, epoch: Any) -> AnyBatches:
     """The training split in batches; `epoch()` tells which epoch it is."""
     if isinstance(data, SequenceDataSet):
-        return SequenceBatches(data.train, recipe.batch_size, seed, epoch)
+        return SequenceBatches(data.train, recipe.batch_size, seed, recipe.shift, epoch)
     return Batches(data.train, recipe.batch_size, seed, recipe.shift, epoch)
 
 

@@ -52,6 +52,7 @@ def test_a_scheme_is_two_files_and_one_row(folder: Path) -> None:
         trained = json.loads((folder / f"{row['scheme']}.json").read_text())["accuracy"]
         assert row["accuracy"]["metric"] == trained["metric"] == "bleu"
         assert row["accuracy"]["value"] == pytest.approx(trained["value"], abs=2)
+        assert row["operations"] > 1e5
     bwn = next(row for row in rows if row["scheme"] == "bwn")
     assert bwn["accuracy"]["loss_vs_full"] == full["accuracy"]["value"] - bwn["accuracy"]["value"]
     assert bwn["size_ratio"]["value"] > 5

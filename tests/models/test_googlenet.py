@@ -46,8 +46,8 @@ def test_their_losses_count_three_tenths_each():
 def test_a_step_of_training_counts_them():
     model, images, targets = make(), torch.randn(4, 3, 32, 32), torch.arange(4)
     loop = TrainingLoop(
-        model.train(), get_objective("image-classification"), Recipe(1, 1e-3), "full", 0, 1, first_epoch=0, teacher=None, moments=None,
-        on_event=print, on_epoch_end=lambda epoch, optimizer: False,
+        model.train(), get_objective("image-classification"), Recipe(1, 1e-3), "full", 0, 1, first_epoch=0,
+        teacher=None, moments=None, on_event=print, on_epoch_end=lambda epoch, optimizer: False,
     )  # fmt: skip
     torch.manual_seed(1)
     loss = loop.training_step(TensorBatch(images, targets), 0)

@@ -20,24 +20,38 @@ def numbered(count=130):
 
 
 def test_an_epoch_has_every_sample_once_and_batches_of_one_size():
-    batches = list(SequenceBatches(numbered(), 16, 0, lambda: 0))
+    batches = list(SequenceBatches(numbered(), 16, 0, 0, lambda: 0))
     assert sorted(torch.cat([batch.targets for batch in batches]).tolist()) == list(range(130))
     assert {len(batch.targets) for batch in batches} == {16, 17}
     assert all(torch.equal(batch.inputs[:, 0], batch.targets) for batch in batches)
 
 
 def test_samples_of_a_batch_are_about_as_long_as_each_other():
-    padding = sum((batch.inputs.shape[1] - batch.lengths).sum() for batch in SequenceBatches(numbered(), 16, 0, int))
+    padding = sum((batch.inputs.shape[1] - batch.lengths).sum() for batch in SequenceBatches(numbered(), 16, 0, 0, int))
     steps = int(numbered().raw.lengths.sum())
     assert int(padding) < 0.2 * steps
 
 
 def test_order_depends_on_seed_and_epoch_and_nothing_else():
     def order(seed, epoch):
-        return torch.cat([batch.targets for batch in SequenceBatches(numbered(), 16, seed, lambda: epoch)]).tolist()
+        return torch.cat([batch.targets for batch in SequenceBatches(numbered(), 16, seed, 0, lambda: epoch)]).tolist()
 
     assert order(0, 1) == order(0, 1)
     assert len({tuple(order(*pair)) for pair in ((0, 0), (0, 1), (1, 0))}) == 3
+
+
+def test_pictures_of_one_size_are_moved_and_those_of_many_widths_are_not():
+    pictures = np.zeros((20, 1, 9, 9), np.uint8)
+    pictures[:, :, 4, 4] = 255
+    spelled = Ragged.of([np.array([2, index + 4, 3]) for index in range(20)])
+    (moved,) = SequenceBatches(SequenceSplit(pictures, spelled), 20, 0, 2, lambda: 0)
+    places = {tuple(np.argwhere(picture[0].numpy())[0]) for picture in moved.inputs}
+    assert len(places) > 5
+    assert all(2 <= row <= 6 and 2 <= column <= 6 for row, column in places)
+    strings = bars().train
+    batch = next(iter(SequenceBatches(strings, len(strings), 0, 2, lambda: 0)))
+    expected = strings.batch()
+    assert sorted(batch.inputs.flatten(1).sum(1).tolist()) == sorted(expected.inputs.reshape(64, -1).sum(1).tolist())
 
 
 def loss_of(name, data, change=None):
