@@ -18,7 +18,7 @@ class ImageEncoder(Encoder):
     def __init__(
         self, activation: type[nn.Module], in_channels: int, width: int, state_tensors: int, state_size: int
     ) -> None:
-        super().__init__(4 * width, state_tensors, state_size)
+        super().__init__(4 * width, state_tensors)
         self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, 2 * width, 3, padding=1, bias=False)
@@ -26,6 +26,7 @@ class ImageEncoder(Encoder):
         self.conv3 = nn.Conv2d(2 * width, 4 * width, 3, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width)
         self.activation = activation()
+        self.add_bridge(state_size)
 
     def forward(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """images [N, C, H, W], all of one size whatever `widths` says -> memory [N, S, M], state, lengths of it [N]."""

@@ -36,10 +36,15 @@ class Encoder(nn.Module):
 
     output_names: ClassVar[tuple[str, ...]] = ("memory", "state", "memory_lengths")
 
-    def __init__(self, memory_size: int, state_tensors: int, state_size: int) -> None:
+    bridge: nn.Linear
+
+    def __init__(self, memory_size: int, state_tensors: int) -> None:
         super().__init__()
         self.memory_size, self.state_tensors = memory_size, state_tensors
-        self.bridge = nn.Linear(memory_size, state_tensors * state_size)
+
+    def add_bridge(self, state_size: int) -> None:
+        """Add what makes the first state; last, for the first layer in order of registration is one of the ends."""
+        self.bridge = nn.Linear(self.memory_size, self.state_tensors * state_size)
 
     def first_state(self, summary: Tensor) -> Tensor:
         """The decoder's state [tensors, N, H], `tanh(W_b summary + b)`."""
@@ -53,10 +58,11 @@ class TextEncoder(Encoder):
         self, cell: str, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int,
         state_tensors: int, state_size: int,
     ) -> None:  # fmt: skip
-        super().__init__(2 * hidden_size, state_tensors, state_size)
+        super().__init__(2 * hidden_size, state_tensors)
         self.vocabulary_size = vocabulary_size
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=0)
         self.stack = RecurrentStack(cell, embedding_size, hidden_size, num_layers, bidirectional=True)
+        self.add_bridge(state_size)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """tokens int64 [N, S], lengths [N] -> memory [N, S, 2 H], state, lengths of the memory [N]."""

@@ -69,7 +69,7 @@ _LENET = _recipes((12, 12, 25), (4e-3, 4e-3, 5e-3))
 _ELMAN = _recipes((20, 30, 30), (2e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 _GATED = _recipes((12, 12, 16), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 
-_CAPTIONS = _recipes((16, 12, 16), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
+_CAPTIONS = _recipes((20, 10, 16), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 
 # Once over all samples, each as it is: the read-out is fitted in closed form.
 _FITTED = _recipes((1, 1, 1), (0.0, 0.0, 0.0), batch_size=500, warmup=0.0, shift=0, distillation=0.0)

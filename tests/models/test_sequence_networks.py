@@ -153,6 +153,15 @@ def test_a_caption_is_read_off_places_of_the_picture():
     assert (tuple(memory.shape), tuple(state.shape), places.tolist()) == ((3, 49, 32), (2, 3, 16), [49] * 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "first"), [("captioner", "encoder.conv1"), ("translator", "encoder.stack.rnn.layers.0.input")]
+)
+def test_the_ends_are_what_sees_the_input_first_and_what_speaks_last(name, first):
+    rows = {row.name: row.scheme for row in create(name, 7, "xnor", **get_entry(name).small).binarization_report}
+    assert rows[first] == rows["decoder.fc"] == "int8"
+    assert rows["encoder.bridge"] == "xnor"
+
+
 def test_an_unknown_cell_is_refused():
     with pytest.raises(EdgenetError, match="unknown cell 'peephole': use one of elman, lstm, gru"):
         RecurrentStack("peephole", 3, 4)
