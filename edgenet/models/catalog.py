@@ -1,7 +1,7 @@
 """Names, one-line descriptions and default tasks of the networks. Free of torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgenet.errors import EdgenetError
@@ -24,6 +24,11 @@ class ModelEntry:
     input_shape: tuple[int, ...]
     small: Mapping[str, Any] = field(default_factory=dict)
     ragged: bool = False
+
+
+def _ragged(*fields: Any) -> ModelEntry:
+    """A network over sequences of unequal lengths."""
+    return replace(ModelEntry(*fields), ragged=True)
 
 
 def _images(
@@ -206,7 +211,7 @@ _SMALL_TEXT = {"vocabulary_size": 30, "embedding_size": 12, "hidden_size": 10, "
 _SMALL_PAIR = {"source_vocabulary_size": 20, "embedding_size": 12, "hidden_size": 16}
 
 _SEQUENCES = (
-    ModelEntry(
+    _ragged(
         "text_classifier",
         "embedding and recurrent layers in both directions, many-to-one: a class for a text of any length",
         "edgenet.models.sequence_classification",
@@ -214,9 +219,8 @@ _SEQUENCES = (
         "",
         (24,),
         _SMALL_TEXT,
-        ragged=True,
     ),
-    ModelEntry(
+    _ragged(
         "frame_classifier",
         "recurrent layers in both directions over frames of features, many-to-one: a class for a recording",
         "edgenet.models.sequence_classification",
@@ -224,9 +228,8 @@ _SEQUENCES = (
         "japanese-vowels",
         (29, 12),
         {"hidden_size": 10},
-        ragged=True,
     ),
-    ModelEntry(
+    _ragged(
         "frame_labeller",
         "recurrent layers that read forward, many-to-many without delay: online speech recognition frame by frame",
         "edgenet.models.sequence_labelling",
@@ -234,9 +237,8 @@ _SEQUENCES = (
         "",
         (40, 40),
         {"hidden_size": 10},
-        ragged=True,
     ),
-    ModelEntry(
+    _ragged(
         "token_labeller",
         "embedding and recurrent layers in both directions, many-to-many without delay: a class for each word",
         "edgenet.models.sequence_labelling",
@@ -244,9 +246,8 @@ _SEQUENCES = (
         "",
         (24,),
         _SMALL_TEXT,
-        ragged=True,
     ),
-    ModelEntry(
+    _ragged(
         "language_model",
         "recurrent language model (Mikolov et al. 2010), many-to-many without delay: the next character or word",
         "edgenet.models.sequence_labelling",
@@ -254,9 +255,8 @@ _SEQUENCES = (
         "",
         (32,),
         {"embedding_size": 12, "hidden_size": 10},
-        ragged=True,
     ),
-    ModelEntry(
+    _ragged(
         "translator",
         "encoder-decoder with attention (Luong et al. 2015), many-to-many with delay",
         "edgenet.models.encoder_decoder",
@@ -264,9 +264,8 @@ _SEQUENCES = (
         "",
         (12,),
         _SMALL_PAIR,
-        ragged=True,
     ),
-    ModelEntry(
+    _ragged(
         "pronouncer",
         "encoder-decoder with attention, many-to-many with delay: letters to phonemes",
         "edgenet.models.encoder_decoder",
@@ -274,9 +273,8 @@ _SEQUENCES = (
         "cmudict",
         (12,),
         _SMALL_PAIR,
-        ragged=True,
     ),
-    ModelEntry(
+    _ragged(
         "captioner",
         "CNN encoder and recurrent decoder with attention (Xu et al. 2015), one-to-many: a picture's caption",
         "edgenet.models.captioning",
@@ -284,9 +282,8 @@ _SEQUENCES = (
         "digit-words",
         (1, 28, 28),
         {"width": 8, "embedding_size": 12, "hidden_size": 16},
-        ragged=True,
     ),
-    ModelEntry(
+    _ragged(
         "string_reader",
         "CNN, recurrent layers and CTC (Shi et al. 2017): a picture of a string to its characters",
         "edgenet.models.string_recognition",
@@ -294,7 +291,6 @@ _SEQUENCES = (
         "digit-strings",
         (1, 32, 96),
         {"width": 8, "hidden_size": 10},
-        ragged=True,
     ),
 )  # fmt: skip
 _ENTRIES = (*_STANDARD, *_UNUSUAL, *_SEQUENCES)
