@@ -129,7 +129,7 @@ def test_a_language_model_learns_which_letter_follows(tmp_path):
 
 def test_an_encoder_decoder_learns_to_spell_in_capitals(tmp_path):
     write_capitals(tmp_path / "text")
-    recipe = Recipe(20, 0.01, batch_size=15, gradient_clip=1.0)
+    recipe = Recipe(40, 0.01, batch_size=15, gradient_clip=1.0)
     data_options = {"languages": ("small", "large"), "unit": "character"}
     options = {"model": "translator", "recipe": recipe, "options": {"embedding_size": 12, "hidden_size": 32}}
     (full, bwn), _ = run(
