@@ -31,7 +31,8 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            # Who closes the pipe that we print into has seen enough: click ends without a word.
             raise
         except Exception as error:
             if ctx.meta.get("debug"):

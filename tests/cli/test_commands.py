@@ -189,6 +189,15 @@ def test_a_terminal_that_lacks_characters_gets_a_table_all_the_same(result_file:
     assert "latency" in done.stdout
 
 
+def test_who_reads_only_the_beginning_of_a_listing_gets_no_error(place: Place) -> None:
+    with place.start("data") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) in (0, 1)
+
+
 def test_debug_shows_where_an_error_comes_from() -> None:
     done = CliRunner().invoke(main, ["bench", "nowhere", "--debug"])
     assert isinstance(done.exception, ValueError)
