@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from edgenet.cli.base import Command, need_training, note, progress, see_own_modules, show
-from edgenet.cli.data import columns_option, languages_option, pattern_option, sequence_options
+from edgenet.cli.data import columns_option, data_dir_option, languages_option, pattern_option, sequence_options
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
 
@@ -38,10 +38,7 @@ class _Schemes(click.ParamType):
 @click.command(cls=Command, short_help="Train, export, verify, measure, report.")
 @click.argument("model")
 @click.option("--data", help="A name of edgenet data, or your own files (see edgenet data); default by network.")
-@click.option(
-    "--data-dir", envvar="EDGENET_DATA", show_envvar=True, type=click.Path(path_type=Path),
-    help="Where downloads of data sets lie, or are put; default edgenet's cache.",
-)  # fmt: skip
+@data_dir_option
 @languages_option
 @columns_option
 @pattern_option

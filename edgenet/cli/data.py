@@ -28,6 +28,13 @@ def parse_languages(context: click.Context, option: click.Parameter, value: str 
     return tuple(languages) if len(languages) == 2 else value
 
 
+data_dir_option = click.option(
+    "--data-dir",
+    envvar="EDGENET_DATA",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    help="Where downloads of data sets lie, or are put; default edgenet's cache.",
+)
 languages_option = click.option(
     "--languages", callback=parse_languages, help="Of text files: en-de to translate, en for a language model."
 )
@@ -40,10 +47,7 @@ pattern_option = click.option("--pattern", help="Names of recordings, such as {l
 @click.command(cls=Command, short_help="Data sets, and your own.")
 @click.argument("name", required=False)
 @click.option("--task", type=click.Choice(TASKS), help="What for; default by what the data look like.")
-@click.option(
-    "--data-dir", envvar="EDGENET_DATA", show_envvar=True, type=click.Path(path_type=Path),
-    help="Where downloads lie, or are put.",
-)  # fmt: skip
+@data_dir_option
 @languages_option
 @columns_option
 @pattern_option

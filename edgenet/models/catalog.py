@@ -306,5 +306,10 @@ def get_entry(name: str) -> ModelEntry:
     for entry in _ENTRIES:
         if entry.name == name:
             return entry
-    known = ", ".join(entry.name for entry in _ENTRIES)
-    raise EdgenetError(f"unknown model {name!r}: use one of {known}, or package.module:factory for your own")
+    from difflib import get_close_matches
+
+    names = [entry.name for entry in _ENTRIES]
+    some = ", ".join(get_close_matches(name, names, 3, 0.8) or names[:5])
+    raise EdgenetError(
+        f"unknown model {name!r}: use one of {some} (edgenet models lists all), or package.module:factory for your own"
+    )

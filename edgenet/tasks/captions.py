@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edgenet.errors import EdgenetError
 from edgenet.tasks.catalog import CAPTIONING
+from edgenet.tasks.dataset import describe_images
 from edgenet.tasks.digits import MEAN, STD, held_out_digits, read_digits
 from edgenet.tasks.folders import IMAGENET_MEAN, IMAGENET_STD, read_images
 from edgenet.tasks.sequences import SequenceDataSet, SequenceSplit, encode_all
@@ -64,14 +65,7 @@ def load_captions(
             std,
         )
     files = {name: [image.as_posix() for image in _relative(list(part), path)] for name, part in by_split.items()}
-    preprocessing = {
-        "layout": "CHW",
-        "shape": list(input_shape),
-        "resize": "shorter side, then crop in the middle",
-        "scale": 1 / 255,
-        "mean": [float(value) for value in mean],
-        "std": [float(value) for value in std],
-    }
+    preprocessing = describe_images(input_shape, "shorter side, then crop in the middle", mean, std)
     return SequenceDataSet(
         path.resolve().stem, CAPTIONING, splits["train"], splits["test"], splits.get("validation"),
         target_vocabulary=vocabulary, preprocessing=preprocessing, files=files,

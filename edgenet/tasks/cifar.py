@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgenet.errors import EdgenetError
 from edgenet.tasks.catalog import IMAGES
-from edgenet.tasks.dataset import DataSet, Split
+from edgenet.tasks.dataset import DataSet, Split, describe_images
 from edgenet.tasks.download import Archive, fetch, find_local
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -62,14 +62,7 @@ def load_cifar10(
         grey = np.array(_GREY, np.float32)
         splits = [(np.einsum("nchw,c->nhw", images, grey)[:, None].astype(np.uint8), y) for images, y in splits]
         mean, std = np.full(1, mean @ grey, np.float32), np.full(1, std @ grey, np.float32)
-    preprocessing = {
-        "layout": "CHW",
-        "shape": list(shape),
-        "resize": "32x32",
-        "scale": 1 / 255,
-        "mean": [float(value) for value in mean],
-        "std": [float(value) for value in std],
-    }
+    preprocessing = describe_images(shape, "32x32", mean, std)
     train, test = (Split(images, targets, mean, std) for images, targets in splits)
     return DataSet("cifar10", IMAGES, train, test, list(CLASSES), preprocessing)
 

@@ -1,5 +1,6 @@
 """What a data set is, and load()."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,20 @@ class DataSet:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
         return self.train.raw.shape[1:]
+
+
+def describe_images(
+    shape: Sequence[int], resize: str, mean: NDArray[np.float32], std: NDArray[np.float32]
+) -> dict[str, Any]:
+    """What images tell of their preprocessing: samples [C, H, W], `(pixel / 255 - mean) / std`, [C] each."""
+    return {
+        "layout": "CHW",
+        "shape": list(shape),
+        "resize": resize,
+        "scale": 1 / 255,
+        "mean": [float(value) for value in mean],
+        "std": [float(value) for value in std],
+    }
 
 
 def load(

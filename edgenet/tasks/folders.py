@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenet.errors import EdgenetError
-from edgenet.tasks.dataset import IMAGES, DataSet, Split
+from edgenet.tasks.dataset import IMAGES, DataSet, Split, describe_images
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # Of the ImageNet training images, by colour: what pretrained networks were trained with.
@@ -37,14 +37,7 @@ def load_folder(folder: Path, input_shape: tuple[int, ...] = (3, 64, 64)) -> Dat
     colour = input_shape[0] == 3
     mean = np.array(IMAGENET_MEAN if colour else [np.mean(IMAGENET_MEAN)], np.float32)
     std = np.array(IMAGENET_STD if colour else [np.mean(IMAGENET_STD)], np.float32)
-    preprocessing = {
-        "layout": "CHW",
-        "shape": list(input_shape),
-        "resize": "shorter side, then crop in the middle",
-        "scale": 1 / 255,
-        "mean": [float(value) for value in mean],
-        "std": [float(value) for value in std],
-    }
+    preprocessing = describe_images(input_shape, "shorter side, then crop in the middle", mean, std)
     splits, files = {}, {}
     for name, by_class in (("train", train), ("test", test)):
         paths = [path for label in classes for path in by_class.get(label, [])]

@@ -68,7 +68,10 @@ def load_sequences(data: str | Path, task: str | None = None, **options: Any) ->
     if not path.exists():
         known = ", ".join(_BUILT_IN)
         if any(entry.name == name for entry in list_data()):
-            raise EdgenetError(f"samples of {name} are of one size: edgenet.tasks.load reads them")
+            raise EdgenetError(
+                f"samples of {name} are of one size: edgenet.tasks.load reads them, networks over sequences of "
+                f"unequal lengths do not; for those use one of {known}, or your own"
+            )
         raise EdgenetError(
             f"no data set named {name!r} and no file there: use one of {known}, or your own; edgenet data lists all"
         )
