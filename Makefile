@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-NATIVE_SOURCES := CMakeLists.txt $(shell find export/ops -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt')
+NATIVE_SOURCES := CMakeLists.txt $(shell find export/ops -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' -o -name '*.cmake')
 CPP_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cpp' '*.h')
 
 .PHONY: help demo test lint test-cpp test-python format check-python check-compiler clean
