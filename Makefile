@@ -1,5 +1,6 @@
 # make demo   trains ResNet-18 at full precision, with 1-bit weights and with 1-bit weights and activations, exports and measures
 # make test   formatting, types, C++ tests, Python tests
+# make test-devices   apps, emulated boards and chips: installs Debian packages (as root, or by sudo), then tests with them
 #
 # PYTHON=python3.12         another interpreter for .venv
 # TORCH_INDEX=URL           a package index of your own for PyTorch (one with CPU-only or CUDA builds)
@@ -10,9 +11,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 NATIVE_SOURCES := CMakeLists.txt $(shell find export/ops -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' -o -name '*.cmake')
+# What the tests marked `devices` need, in Debian's names.
+DEVICE_PACKAGES := g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 CPP_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cpp' '*.h')
 
-.PHONY: help demo test lint test-cpp test-python format check-python check-compiler clean
+.PHONY: help demo test test-devices device-packages lint test-cpp test-python format check-python check-compiler clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -37,6 +40,20 @@ test-cpp: check-compiler $(VENV)/.dev
 # A process a core, each with one thread; the tests of a file share what they trained.
 test-python: check-compiler $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-devices: check-compiler $(VENV)/.dev device-packages
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m devices --numprocesses auto --dist loadfile --durations 10
+
+# Asks the network only where a package is missing.
+device-packages:
+	@missing=""; for package in $(DEVICE_PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	command -v apt-get >/dev/null || { echo "The device tests need, in Debian's names:$$missing. Install what your system calls them."; exit 1; }; \
+	[ "$$(id -u)" = 0 ] && sudo="" || sudo=sudo; \
+	echo "Installing$$missing"; \
+	$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null || { \
+	  echo "These packages could not be installed:$$missing. Install them and run make test-devices again."; exit 1; }
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

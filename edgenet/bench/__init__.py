@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgenet.bench.benchmark import run
     from edgenet.bench.comparison import compare
-    from edgenet.bench.devices import get_device, list_devices
+    from edgenet.bench.devices.registry import get_device, list_kinds
     from edgenet.bench.inputs import parse_shapes
     from edgenet.bench.results import read_result, write_csv, write_json
     from edgenet.bench.targets import newest_run
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "run": "benchmark",
     "compare": "comparison",
-    "get_device": "devices",
-    "list_devices": "devices",
+    "get_device": "devices.registry",
+    "list_kinds": "devices.registry",
     "newest_run": "targets",
     "parse_shapes": "inputs",
     "read_result": "results",
@@ -29,7 +29,7 @@ _HOMES = {
 __all__ = [
     "compare",
     "get_device",
-    "list_devices",
+    "list_kinds",
     "newest_run",
     "parse_shapes",
     "read_result",

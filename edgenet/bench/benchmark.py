@@ -1,23 +1,19 @@
 """Measures run folders and .onnx files: size, memory, latency, speedup, accuracy, each row from one file."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from edgenet.bench import results
-from edgenet.bench.devices import Device, WorkerProcess, get_device
-from edgenet.bench.rounds import Progress, measure
-from edgenet.bench.targets import Target, collect, reference
+from edgenet.bench.devices.base import MIN_RUNS, MIN_SECONDS, Device, Progress, Settings
+from edgenet.bench.devices.registry import get_device
 from edgenet.errors import EdgenetError
-
-MIN_RUNS = 50
-MIN_SECONDS = 3.0
 
 
 def run(
     targets: Sequence[str | Path],
-    device: str | Device = "cpu",
+    devices: str | Device | Sequence[str | Device] = "cpu",
     *,
     threads: int = 1,
     min_runs: int = MIN_RUNS,
@@ -32,7 +28,7 @@ def run(
     Args:
         targets: run folders and .onnx files. A file with `edgenet` nodes gives a native row, where the device has the
             operator library, and a portable one.
-        device: what `edgenet devices` lists, or a Device.
+        devices: what `edgenet devices` lists, or Devices; several measure at the same time.
         threads: threads of ONNX Runtime within an operator.
         min_runs: least number of undisturbed runs of every row.
         min_seconds: least time of undisturbed runs of every row, in seconds.
@@ -48,73 +44,29 @@ def run(
         raise EdgenetError(f"min_runs is {min_runs} and min_seconds is {min_seconds}; both must be above 0.")
     if threads < 1:
         raise EdgenetError(f"threads is {threads}; give 1 or more.")
-    place = get_device(device) if isinstance(device, str) else device
-    shapes = dict(shapes or {})
-    rows_wanted = collect(targets, native=place.native_available(), shapes=shapes)
-    throttled = place.throttle_count()
-    environment = place.environment(threads)
-    with ExitStack() as stack:
-        workers = [stack.enter_context(place.start()) for _ in rows_wanted]
-        rows = _measure_rows(place, rows_wanted, workers, threads, shapes, min_runs, min_seconds, progress)
-    if place.throttle_count() > throttled:
-        for row in rows:
-            row["flags"].append("throttled: the CPU slowed down for heat")
+    named = [devices] if isinstance(devices, str | Device) else devices
+    places = [get_device(device) if isinstance(device, str) else device for device in dict.fromkeys(named)]
+    settings = Settings(threads, min_runs, min_seconds, dict(shapes or {}))
+    environments = {place.name: place.environment(threads) for place in places}
+    rows = _measure_everywhere(places, targets, settings, progress)
     for row in rows:
         row["valid"] = not row["flags"]
-    return results.new_result(rows, {place.name: environment}, list(command), seed)
+    return results.new_result(rows, environments, list(command), seed)
 
 
-def _measure_rows(
-    device: Device,
-    targets: list[Target],
-    workers: list[WorkerProcess],
-    threads: int,
-    shapes: Mapping[str, Sequence[int]],
-    min_runs: int,
-    min_seconds: float,
-    progress: Progress,
+def _measure_everywhere(
+    places: Sequence[Device], targets: Sequence[str | Path], settings: Settings, progress: Progress
 ) -> list[dict[str, Any]]:
-    rows = [results.static_row(device.name, target) for target in targets]
-    cores = device.cores(threads)
-    loaded, warm = [], []
-    for number, (target, worker, row) in enumerate(zip(targets, workers, rows, strict=True)):
-        progress(0.1 * number / len(targets), f"loading {target.label}")
-        loaded.append(_load(worker, target, threads, cores, shapes))
-        warm.append(worker.call("warm_up", seconds=min(0.3, min_seconds / 5)))
-        row.update({key: loaded[-1][key] for key in ("path", "input", "rss_load_peak_bytes")})
-        row["rss_run_bytes"] = warm[-1]["rss_run_bytes"]
-    tracks = measure(
-        workers,
-        [state["run_ms"] for state in warm],
-        min_runs=min_runs,
-        min_seconds=min_seconds,
-        progress=lambda fraction, text: progress(0.1 + 0.7 * fraction, text),
-    )
-    for number, (target, worker, row) in enumerate(zip(targets, workers, rows, strict=True)):
-        progress(0.8 + 0.2 * number / len(targets), f"accuracy and memory of {target.label}")
-        results.add_latency(row, tracks[number], loaded[number]["load_ms"], warm[number]["first_ms"], min_runs)
-        accuracy = worker.call("accuracy")
-        row["accuracy"] = {**accuracy, "loss_vs_full": None} if accuracy else None
-        row["activation_peak_bytes"] = worker.call("activations")
-    for target, row, track in zip(targets, rows, tracks, strict=True):
-        index = reference(target, targets)
-        if index is not None and rows[index] is not row:
-            results.add_comparison(row, track, rows[index], tracks[index])
-    progress(1.0, "done")
-    return rows
+    if len(places) == 1:
+        return places[0].measure(targets, settings, progress)
+    done = dict.fromkeys((place.name for place in places), 0.0)
 
+    def report(name: str, fraction: float, text: str) -> None:
+        done[name] = fraction
+        progress(sum(done.values()) / len(done), f"{name}: {text}")
 
-def _load(
-    worker: WorkerProcess, target: Target, threads: int, cores: list[int], shapes: Mapping[str, Sequence[int]]
-) -> dict[str, Any]:
-    state = worker.call(
-        "load",
-        file=str(target.file),
-        native=target.native,
-        threads=threads,
-        cores=cores,
-        shapes={name: list(shape) for name, shape in shapes.items()},
-        samples=str(target.samples) if target.samples else None,
-        encoder=str(target.encoder) if target.encoder else None,
-    )
-    return dict(state)
+    with ThreadPoolExecutor(len(places)) as pool:
+        measured = pool.map(
+            lambda place: place.measure(targets, settings, lambda *state: report(place.name, *state)), places
+        )
+        return [row for rows in measured for row in rows]

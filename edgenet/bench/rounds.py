@@ -3,13 +3,12 @@
 import math
 import operator
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from edgenet.bench.devices import WorkerProcess
-
-Progress = Callable[[float, str], None]
+from edgenet.bench.devices.base import Progress
+from edgenet.bench.devices.worker_process import WorkerProcess
 
 MIN_ROUNDS = 10
 _BLOCK_SECONDS = 0.1

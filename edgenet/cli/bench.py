@@ -13,7 +13,10 @@ from edgenet.errors import EdgenetError
 
 @click.command(cls=Command, short_help="Measure run folders or any .onnx file.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
-@click.option("--device", default="cpu", show_default=True, help="Where to measure; see edgenet devices.")
+@click.option(
+    "--device", "devices", multiple=True, default=["cpu"], show_default=True,
+    help="Where to measure, see edgenet devices; several measure at the same time.",
+)  # fmt: skip
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads within an operator.")
 @click.option("--min-runs", default=50, show_default=True, type=click.IntRange(1), help="Least runs of every row.")
 @click.option(
@@ -26,7 +29,7 @@ from edgenet.errors import EdgenetError
 @click.option("--baseline", type=click.Path(path_type=Path), help="Compare with an earlier result of --json.")
 def bench(
     paths: tuple[Path, ...],
-    device: str,
+    devices: tuple[str, ...],
     threads: int,
     min_runs: int,
     min_seconds: float,
@@ -49,12 +52,12 @@ def bench(
     if json_file and Path(json_file).suffix == ".png":
         raise EdgenetError(f"{json_file} is where the plot would lie; name the result .json.")
     before = room.read_result(baseline) if baseline else None
-    place = room.get_device(device)
+    places = [room.get_device(device) for device in devices]
     wanted = room.parse_shapes(shapes)
     targets = list(paths) or [_default_target()]
     with progress() as report:
         result = room.run(
-            targets, place, threads=threads, min_runs=min_runs, min_seconds=min_seconds, shapes=wanted,
+            targets, places, threads=threads, min_runs=min_runs, min_seconds=min_seconds, shapes=wanted,
             command=["edgenet", *sys.argv[1:]], progress=report,
         )  # fmt: skip
     _show(result, before, baseline, to_stderr=json_file == "-")

@@ -26,6 +26,6 @@ def models() -> None:
 @click.command(cls=Command, short_help="Where bench can measure.")
 def devices() -> None:
     """List the devices that bench can measure on."""
-    from edgenet.bench import list_devices
+    from edgenet.bench import list_kinds
 
-    _print_names((device.name, device.description) for device in list_devices())
+    _print_names((kind.pattern, kind.description) for kind in list_kinds())

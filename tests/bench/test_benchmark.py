@@ -156,7 +156,7 @@ def test_ctrl_c_keeps_what_was_measured_and_flags_it(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"device": "toaster"}, "no device 'toaster'; there is cpu"),
+        ({"devices": "toaster"}, "no device 'toaster'; there is cpu"),
         ({"min_runs": 0}, "min_runs is 0"),
         ({"min_seconds": 0.0}, "min_seconds is 0.0"),
         ({"threads": 0}, "threads is 0"),

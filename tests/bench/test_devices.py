@@ -1,16 +1,19 @@
 """Devices and the processes that they start."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from edgenet import bench
-from edgenet.bench.devices import WorkerProcess
+from edgenet.bench.devices.cpu import CpuDevice
+from edgenet.bench.devices.worker_process import WorkerProcess
 from edgenet.errors import EdgenetError
+from tests.runtime import models
 
 
 def test_the_cpu_is_there_and_named() -> None:
-    assert [device.name for device in bench.list_devices()] == ["cpu"]
+    assert [kind.pattern for kind in bench.list_kinds()] == ["cpu"]
     assert bench.get_device("cpu").environment(1)["cpu"]
 
 
@@ -27,3 +30,14 @@ def test_a_worker_that_is_killed_says_so() -> None:
     script = "import os; os.abort()"
     with WorkerProcess([sys.executable, "-c", script]) as worker, pytest.raises(EdgenetError, match="exit code -6"):
         worker.call("accuracy")
+
+
+def test_several_devices_measure_in_one_run_and_rows_tell_which(tmp_path: Path) -> None:
+    class Twin(CpuDevice):
+        name = "twin"
+
+    file = models.plain(tmp_path / "full.onnx")
+    result = bench.run([file], ["cpu", Twin()], min_runs=1, min_seconds=0.02)
+    assert [row["device"] for row in result["rows"]] == ["cpu", "twin"]
+    assert result["environments"].keys() == {"cpu", "twin"}
+    assert all(row["latency_ms"]["p50"] > 0 for row in result["rows"])

@@ -1,0 +1,58 @@
+"""What a device is: a place that measures files and stamps its environment."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Progress = Callable[[float, str], None]
+"""Is called with the fraction done and what is being done."""
+
+MIN_RUNS = 50
+MIN_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure."""
+
+    threads: int = 1
+    """Of ONNX Runtime within an operator."""
+    min_runs: int = MIN_RUNS
+    """Least number of undisturbed runs of every row."""
+    min_seconds: float = MIN_SECONDS
+    """Least time of undisturbed runs of every row, in seconds."""
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Input shapes by name, the empty name for the first input; with them accuracy is left out."""
+
+
+class Device(ABC):
+    """A place to measure on."""
+
+    pattern: str
+    """How `--device` names devices of this kind, as `cpu` or `ssh://user@host[:port]`."""
+    description: str
+    name: str
+    """How it was named."""
+
+    @classmethod
+    @abstractmethod
+    def named(cls, name: str) -> "Device | None":
+        """Return the device of this kind that has the name, None if the name is of no such device.
+
+        Raises:
+            EdgenetError: the name is one of this kind, but wrong.
+        """
+
+    @abstractmethod
+    def environment(self, threads: int) -> dict[str, object]:
+        """Return the device's stamp: cpu, isa, cores, threads, governor, os, versions."""
+
+    @abstractmethod
+    def measure(self, paths: Sequence[str | Path], settings: Settings, progress: Progress) -> list[dict[str, Any]]:
+        """Measure run folders and .onnx files, and return a row for each file and path (`edgenet.bench.results`).
+
+        Raises:
+            EdgenetError: a path is missing or cannot run there, or the device cannot be used.
+        """
