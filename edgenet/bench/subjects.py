@@ -10,6 +10,7 @@ from edgenet.runtime import InferenceSession
 
 if TYPE_CHECKING:
     from edgenet.tasks.held_out import HeldOut
+    from edgenet.tasks.pictures import PicturePreprocessing
 
 _NO_END = -1
 Feeds = dict[str, np.ndarray]
@@ -24,6 +25,7 @@ class SingleFile:
         from edgenet.bench import inputs
 
         self.session = session
+        self._picture = _embedded_pictures(session)
         if held_out is not None:
             self.feeds = self._feeds_for(held_out.typical())
             return
@@ -58,8 +60,10 @@ class SingleFile:
         from edgenet.bench import inputs
 
         described = self.session.inputs
-        shapes = inputs.resolve_shapes(described, {"": list(part.inputs.shape)})
-        feeds = {**inputs.random_feeds(described, shapes), described[0].name: part.inputs}
+        # The samples are what a network takes without preprocessing.
+        given = part.inputs if self._picture is None else self._picture.pictures(part.inputs)
+        shapes = inputs.resolve_shapes(described, {"": list(given.shape)})
+        feeds = {**inputs.random_feeds(described, shapes), described[0].name: given}
         # An input that may be left out is none of the session's; a single sample has no padding to tell of.
         optional = [value.name for value in self.session.ort.get_overridable_initializers()]
         if part.lengths is not None and len(part) > 1 and "lengths" in optional:
@@ -69,6 +73,16 @@ class SingleFile:
     def feeds_by_file(self) -> list[Feeds]:
         """What each file is fed, the sample once."""
         return [self.feeds]
+
+
+def _embedded_pictures(session: InferenceSession) -> "PicturePreprocessing | None":
+    """How a file's samples come from the pictures that it takes; None where it takes samples."""
+    described = session.metadata.get("preprocessing")
+    if not isinstance(described, dict) or not described.get("embedded"):
+        return None
+    from edgenet.tasks.pictures import PicturePreprocessing
+
+    return PicturePreprocessing.of(described)
 
 
 class EncoderAndDecoder:

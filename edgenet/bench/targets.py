@@ -1,5 +1,6 @@
 """From what a user names, run folders and .onnx files, to the rows that are measured."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -118,6 +119,9 @@ def _rows(file: Path, group: str, native: bool, shapes: Mapping[str, Sequence[in
     binary = any(layer.binary for layer in inspection.layers)
     # Half of a network has no answers that the samples could be compared with.
     alone = encoder is None and metadata.get("edgenet.task") in (TRANSDUCTION, CAPTIONING)
+    # The samples of recordings are features, of which no sound can be made.
+    described = json.loads(metadata.get("edgenet.preprocessing", "{}"))
+    alone = alone or (described.get("embedded", False) and "rate" in described)
     common: dict[str, Any] = {
         "file": file,
         "name": file.name,

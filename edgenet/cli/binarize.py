@@ -64,6 +64,7 @@ class _Schemes(click.ParamType):
     type=click.IntRange(0, 2**32 - 1),
     help="Of weights, order and augmentation of the data.",
 )
+@click.option("--embed-preprocessing", is_flag=True, help="Let the files take pictures (uint8) as they are.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder; default runs/MODEL.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--force", is_flag=True, help="Replace the run that is there.")
@@ -82,6 +83,7 @@ def binarize(
     recipe: str,
     no_distillation: bool,
     seed: int,
+    embed_preprocessing: bool,
     out: Path | None,
     resume: bool,
     force: bool,
@@ -103,6 +105,8 @@ def binarize(
     if force:
         # Nothing that is there is removed for a run that cannot begin.
         _check(model, of_data, weights, recipe)
+    if embed_preprocessing:
+        _check_embedding(model, of_data)
     _make_room(folder, resume, force)
     options: dict[str, Any] = {
         **of_data, "ends": ends, "activations": activations, "epochs": epochs,
@@ -111,7 +115,9 @@ def binarize(
     verified: dict[str, Any] = {}
     try:
         for number, scheme in enumerate(schemes):
-            verified[scheme] = _train_and_export(model, scheme, folder, options, resume or number > 0)
+            verified[scheme] = _train_and_export(
+                model, scheme, folder, options, resume or number > 0, embed_preprocessing
+            )
         _report(folder, schemes, verified, seed)
     except KeyboardInterrupt:
         again = shlex.join(
@@ -139,6 +145,25 @@ def _check(model: str, of_data: dict[str, Any], weights: Path | None, recipe: st
     load_data(network, of_data["data"], of_data["data_dir"], of_data["data_options"])
 
 
+def _check_embedding(model: str, of_data: dict[str, Any]) -> None:
+    """Refuse to embed the preprocessing of what is no picture of one size, before anything is trained.
+
+    Raises:
+        EdgenetError: it is another; the message says how a file of recordings embeds its own.
+    """
+    from edgenet.tasks import DataSet
+    from edgenet.tasks.pictures import PicturePreprocessing
+    from edgenet.training.data import load_data
+    from edgenet.training.networks import find_network
+
+    _, dataset = load_data(find_network(model), of_data["data"], of_data["data_dir"], of_data["data_options"])
+    if not isinstance(dataset, DataSet) or PicturePreprocessing.of(dataset.preprocessing) is None:
+        raise EdgenetError(
+            f"{model} on {dataset.name} takes no pictures of one size, whose preprocessing alone travels in all files "
+            "of a run; leave --embed-preprocessing out (for recordings: edgenet export --embed-preprocessing)."
+        )
+
+
 def _make_room(folder: Path, resume: bool, force: bool) -> None:
     """Refuse to overwrite a run; with --force remove what a run consists of, and nothing else."""
     if folder.exists() and not folder.is_dir():
@@ -154,7 +179,7 @@ def _make_room(folder: Path, resume: bool, force: bool) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _train_and_export(model: str, scheme: str, folder: Path, options: dict[str, Any], resume: bool) -> Any:
+def _train_and_export(model: str, scheme: str, folder: Path, options: dict[str, Any], resume: bool, embed: bool) -> Any:
     """Train one scheme, with what it needs before it, and export it, so that an interruption later leaves it usable."""
     from edgenet.cli.export import export_network
     from edgenet.training import Event, train
@@ -165,7 +190,8 @@ def _train_and_export(model: str, scheme: str, folder: Path, options: dict[str, 
             note(str(event))
 
     (network,) = train(model, [scheme], out=folder, resume=resume, on_event=tell, **options)
-    result = export_network(network.model, network.metadata, folder / f"{scheme}.onnx", folder / "samples.npz")
+    path, samples = folder / f"{scheme}.onnx", folder / "samples.npz"
+    result = export_network(network.model, network.metadata, path, samples, embed=embed)
     shares = ", ".join(f"{path} {share:.1%}" for path, share in result.agreement.items())
     note(f"{scheme}: exported, {result.file_bytes / 1e6:.2f} MB; same class as torch: {shares} of {result.samples}")
     return result

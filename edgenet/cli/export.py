@@ -23,10 +23,12 @@ _MOST_VERIFIED = 1000  # of samples over which a network runs step by step, spre
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The file to write; default beside CHECKPOINT.")
 @click.option("--model", help="package.module:factory of your own network, where CHECKPOINT is of one.")
-def export(checkpoint: Path, output: Path | None, model: str | None) -> None:
+@click.option("--embed-preprocessing", is_flag=True, help="Let the file take pictures (uint8) or sound as they are.")
+def export(checkpoint: Path, output: Path | None, model: str | None, embed_preprocessing: bool) -> None:
     """Write CHECKPOINT (its .safetensors, with the .json beside it) as ONNX, verified against torch.
 
-    Verified on the samples.npz beside CHECKPOINT, on random inputs where there is none.
+    Verified on the samples.npz beside CHECKPOINT, on random inputs where there is none; embedded preprocessing of sound
+    on made-up sounds as well.
     """
     need_training()
     see_own_modules()
@@ -37,7 +39,8 @@ def export(checkpoint: Path, output: Path | None, model: str | None) -> None:
     factory = find_network(model).factory if model else None
     network, metadata = load_checkpoint(checkpoint, factory)
     path = output or weights_path(checkpoint).with_suffix(".onnx")
-    result = export_network(network, metadata, path, samples=checkpoint.with_name("samples.npz"))
+    samples = checkpoint.with_name("samples.npz")
+    result = export_network(network, metadata, path, samples, embed=embed_preprocessing)
     for name, share in result.agreement.items():
         click.echo(f"{name}: same class as torch on {share:.1%} of {result.samples} {result.sample_source} samples")
     if result.why_portable:
@@ -49,11 +52,14 @@ def export(checkpoint: Path, output: Path | None, model: str | None) -> None:
     click.echo(f"Wrote {written}, {result.file_bytes / 1e6:.2f} MB.")
 
 
-def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path, samples: Path) -> Any:
+def export_network(
+    network: "nn.Module", metadata: dict[str, Any], path: Path, samples: Path, *, embed: bool = False
+) -> Any:
     """Export a checkpoint's network with what its metadata says, verified on the file `samples` if it is there.
 
     Raises:
-        EdgenetError: the export failed or does not agree with torch, or there are no samples of unequal lengths.
+        EdgenetError: the export failed or does not agree with torch, there are no samples of unequal lengths, or
+            preprocessing that is to be embedded cannot be.
     """
     import torch
 
@@ -68,15 +74,20 @@ def export_network(network: "nn.Module", metadata: dict[str, Any], path: Path, s
     if held_out is None or held_out.lengths is None:
         example = torch.zeros(1, *metadata["input_shape"])
         inputs = None if held_out is None else held_out.inputs
-        return export_model(network, example, path, samples=inputs, metadata=known)
+        return export_model(network, example, path, samples=inputs, metadata=known, embed=embed)
     verified = held_out.part(slice(0, None, math.ceil(len(held_out) / _MOST_VERIFIED)))
     if isinstance(network, EncoderDecoder):
+        if embed:
+            raise EdgenetError(
+                f"{metadata.get('model', path.stem)} is an encoder and a decoder, which embed no preprocessing; export "
+                "it without --embed-preprocessing."
+            )
         return _export_pair(network, known, path, verified)
     # The file says the shape of a typical sample, by which its work is counted.
     example = torch.from_numpy(held_out.typical().inputs)
     assert verified.lengths is not None
     given = {"input": verified.inputs, "lengths": verified.lengths}
-    return export_model(network, example, path, samples=given, metadata=known)
+    return export_model(network, example, path, samples=given, metadata=known, embed=embed)
 
 
 def _export_pair(network: "EncoderDecoder", known: dict[str, Any], path: Path, verified: "HeldOut") -> Any:

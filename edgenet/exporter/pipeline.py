@@ -17,10 +17,14 @@ from edgenet.errors import EdgenetError
 from edgenet.exporter.functions import OPSET, attach_functions
 from edgenet.exporter.metadata import describe
 from edgenet.exporter.passes import apply_passes
+from edgenet.exporter.preprocessing import SoundPreprocessing, embed_preprocessing, find_preprocessing
+from edgenet.exporter.preprocessing.pictures import IMAGE
+from edgenet.exporter.preprocessing.sound import SOUND, TAIL, made_up_sounds
 from edgenet.exporter.replacement import pack_layers
 from edgenet.exporter.translation import LENGTHS, STATE, Signature, add_defaults, signature, translate
-from edgenet.exporter.verification import verify
+from edgenet.exporter.verification import Verification, verify
 from edgenet.files import write_whole
+from edgenet.tasks.pictures import PicturePreprocessing
 
 IR_VERSION = 8
 RANDOM_SAMPLES = 32
@@ -51,6 +55,7 @@ def export(
     *,
     samples: Tensor | NDArray | Mapping[str, Tensor | NDArray] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    embed: bool = False,
     opset: int = OPSET,
 ) -> ExportResult:
     """Write a torch model as one ONNX file that any ONNX Runtime from 1.17 on runs, and verify it.
@@ -70,6 +75,9 @@ def export(
             inputs, as {"input": ..., "lengths": ...}; without them random ones, and a milder rule
             (`edgenet.exporter.verification`).
         metadata: what to write into the file besides, such as `classes`, `preprocessing`, `model`, `task`, `data`.
+        embed: put what `metadata["preprocessing"]` tells of before the network, so that the file takes pictures or
+            sound (`edgenet.exporter.preprocessing.embed_preprocessing`); it is then verified on the pictures that
+            `samples` were made of, or beside `samples` on made-up sounds.
         opset: 18 is the only one.
 
     Raises:
@@ -82,11 +90,16 @@ def export(
     original = copy.deepcopy(model).cpu().float().eval()
     call = signature(original, example)
     entries = describe(original, call.sample_shape, metadata)
-    arguments = _samples(call, samples)
-    content = to_onnx(pack_layers(copy.deepcopy(original)), call, entries).SerializeToString()
-    verified = verify(
-        original, content, arguments, call.input_names, random_samples=samples is None, stepwise=call.stepwise
-    )
+    embedded = None
+    if embed:
+        embedded = find_preprocessing((metadata or {}).get("preprocessing"), entries.get("edgenet.model", target.stem))
+    arguments = _samples(call, samples, embedded)
+    proto = to_onnx(pack_layers(copy.deepcopy(original)), call, entries)
+    content = proto.SerializeToString()
+    if embedded is not None:
+        embed_preprocessing(proto)
+    verified = _verify(original, content, proto.SerializeToString(), arguments, call, embedded, samples is None)
+    content = proto.SerializeToString()
     _write(target, content)
     return ExportResult(
         path=target,
@@ -119,7 +132,36 @@ def to_onnx(packed: nn.Module, call: Signature, entries: Mapping[str, str]) -> o
     return proto
 
 
-def _samples(call: Signature, samples: Tensor | NDArray | Mapping[str, Tensor | NDArray] | None) -> list[Tensor]:
+def _verify(
+    model: nn.Module, plain: bytes, written: bytes, arguments: list[Tensor], call: Signature,
+    embedded: PicturePreprocessing | SoundPreprocessing | None, random: bool,
+) -> Verification:  # fmt: skip
+    """Verify what is written: the network on its samples, through the embedded preprocessing where there is one."""
+    rules: dict[str, Any] = {"random_samples": random, "stepwise": call.stepwise}
+    if embedded is None:
+        return verify(model, plain, arguments, call.input_names, **rules)
+    if isinstance(embedded, PicturePreprocessing):
+        pictures = {IMAGE: torch.from_numpy(embedded.pictures(arguments[0].numpy()))}
+        return verify(model, written, arguments, call.input_names, given=pictures, **rules)
+    on_samples = verify(model, plain, arguments, call.input_names, **rules)
+    frames = arguments[0].shape[1]
+    sounds = made_up_sounds(RANDOM_SAMPLES, embedded.window + (frames - 1) * embedded.hop, embedded.rate)
+    heard = Signature(
+        (torch.from_numpy(embedded.samples(sounds)), *call.arguments[1:]), call.input_names, call.output_names,
+        call.open_axes, call.stepwise,
+    )  # fmt: skip
+    given = {SOUND: torch.from_numpy(sounds), TAIL: torch.zeros(len(sounds), 0)}
+    on_sounds = verify(
+        model, written, _samples(heard, heard.arguments[0]), call.input_names, given=given, random_samples=True,
+        stepwise=call.stepwise,
+    )  # fmt: skip
+    return on_samples.worse(on_sounds)
+
+
+def _samples(
+    call: Signature, samples: Tensor | NDArray | Mapping[str, Tensor | NDArray] | None,
+    embedded: PicturePreprocessing | SoundPreprocessing | None = None,
+) -> list[Tensor]:  # fmt: skip
     """The model's arguments for verification, [samples, ...] each, the state [layers, samples, ...]."""
     given = samples if isinstance(samples, Mapping) else {} if samples is None else {"input": samples}
     unknown = [name for name in given if name not in call.input_names]
@@ -127,7 +169,11 @@ def _samples(call: Signature, samples: Tensor | NDArray | Mapping[str, Tensor | 
         raise EdgenetError(f"samples for {unknown[0]!r}, but the inputs are {', '.join(call.input_names)}")
     if samples is not None and "input" not in given:
         raise EdgenetError("the samples lack 'input', the first input of the network")
-    inputs = _inputs(call, given.get("input"))
+    first = given.get("input")
+    if first is None and isinstance(embedded, PicturePreprocessing):
+        random = np.random.default_rng(RANDOM_SEED)
+        first = embedded.samples(random.integers(0, 256, (RANDOM_SAMPLES, *embedded.picture_shape), np.uint8))
+    inputs = _inputs(call, first)
     count, arguments = len(inputs), [inputs]
     for name, example in list(zip(call.input_names, call.arguments, strict=True))[1:]:
         if name in given:

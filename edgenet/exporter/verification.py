@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +35,16 @@ class Verification:
     why_portable: str | None
     """One sentence on why there is no native path to verify; None where there is."""
 
+    def worse(self, other: Verification) -> Verification:
+        """Of two of one network the worse agreement and the larger difference on each path; the samples are these."""
+        agreement = {path: min(share, other.agreement[path]) for path, share in self.agreement.items()}
+        errors = {path: max(error, other.max_abs_error[path]) for path, error in self.max_abs_error.items()}
+        return Verification(agreement, errors, self.samples, self.why_portable)
+
 
 def verify(
     model: nn.Module, content: bytes, arguments: Sequence[Tensor], names: Sequence[str] | None = None, *,
-    random_samples: bool = False, stepwise: bool = False,
+    given: Mapping[str, Tensor] | None = None, random_samples: bool = False, stepwise: bool = False,
 ) -> Verification:  # fmt: skip
     """Compare an ONNX file's outputs with those of `model`, which must be in eval mode.
 
@@ -46,6 +52,7 @@ def verify(
         content: the file's bytes.
         arguments: the model's inputs, [samples, ...]; one named `state` is [layers, samples, ...].
         names: the file's names of them; None for its own order.
+        given: inputs [samples, ...] that the file takes besides, or in place of the model's that it has not.
         random_samples: the samples are random numbers, not data.
         stepwise: the first output [samples, steps, classes] has class scores for each step, and each counts.
 
@@ -58,6 +65,8 @@ def verify(
     if session.operator_nodes and reason is None:
         sessions["native"] = InferenceSession(content, native=True)
     names = [value.name for value in session.inputs] if names is None else names
+    optional = session.ort.get_overridable_initializers()
+    taken = {value.name for value in (*session.inputs, *optional)}
     comparisons: dict[str, list[_Comparison]] = {path: [] for path in sessions}
     count = len(arguments[0])
     for start in range(0, count, BATCH):
@@ -65,8 +74,12 @@ def verify(
         batch = [t[:, part] if name == "state" else t[part] for name, t in zip(names, arguments, strict=True)]
         expected = _run_torch(model, batch)
         feeds = {name: t.numpy() for name, t in zip(names, batch, strict=True)}
+        if given is not None:
+            feeds |= {name: t[part].numpy() for name, t in given.items()}
+            feeds = {name: array for name, array in feeds.items() if name in taken}
         for path, candidate in sessions.items():
-            comparisons[path].append(_compare(expected, candidate.run(feeds), stepwise))
+            found = candidate.run(feeds)[: len(expected)]  # what is behind is no output of the model
+            comparisons[path].append(_compare(expected, found, stepwise))
     agreement, errors = {}, {}
     for path, parts in comparisons.items():
         agreement[path] = float(np.concatenate([part.same_class for part in parts]).mean())

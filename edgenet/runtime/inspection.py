@@ -26,7 +26,15 @@ from edgenet.runtime.operators import (
 )
 from edgenet.runtime.shapes import Shape, graph_inputs, infer, resolve_inputs, walk
 from edgenet.runtime.stand_ins import convolved_shape
-from edgenet.runtime.tensors import WEIGHT_INPUTS, Tensors, bits_of, bytes_of, count_elements, get_attribute
+from edgenet.runtime.tensors import (
+    PREPROCESSING,
+    WEIGHT_INPUTS,
+    Tensors,
+    bits_of,
+    bytes_of,
+    count_elements,
+    get_attribute,
+)
 
 BINARY_MACS_PER_OPERATION = 64
 """A 64-bit word holds 64 one-bit products: 64 binary multiply-adds count as one operation (XNOR-Net, section 4.1)."""
@@ -119,7 +127,13 @@ def inspect(
     model = _load(path)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     given = input_shape if isinstance(input_shape, Mapping) else {} if input_shape is None else {"": input_shape}
-    sizes = resolve_inputs(model.graph, given, metadata)
+    recorded = metadata
+    if model.graph.node[0].name.startswith(PREPROCESSING):
+        # A sample is what the network's work is counted at, whatever the file takes.
+        sample = json.loads(metadata["edgenet.sample_shape"])
+        model.graph.CopyFrom(_behind_preprocessing(model.graph, sample))
+        given, recorded = {}, {}
+    sizes = resolve_inputs(model.graph, given, recorded)
     shapes, types = infer(model, sizes)
     tensors = Tensors(model.graph)
     reasons = _recorded_reasons(metadata)
@@ -168,6 +182,23 @@ def _load(path: str | Path | bytes) -> onnx.ModelProto:
         raise EdgenetError(f"{name} holds no network; give an .onnx file")
     others = [(function.domain, function.name) for function in model.functions if function.domain != DOMAIN]
     return onnx.inliner.inline_selected_functions(model, others) if others else model
+
+
+def _behind_preprocessing(graph: onnx.GraphProto, sample: list[int]) -> onnx.GraphProto:
+    """The network alone: what embedded preprocessing makes becomes its first input."""
+    before = [node for node in graph.node if node.name.startswith(PREPROCESSING)]
+    made = {name for node in before for name in node.output}
+    nodes = graph.node[len(before) :]
+    read = next(name for node in nodes for name in node.input if name in made)
+    network = onnx.GraphProto()
+    network.CopyFrom(graph)
+    del network.input[:], network.node[:], network.output[:]
+    network.input.append(onnx.helper.make_tensor_value_info(read, TensorProto.FLOAT, ["batch", *sample]))
+    used = {name for node in nodes for name in node.input}
+    network.input.extend(value for value in graph.input if value.name in used)
+    network.output.extend(value for value in graph.output if value.name not in made)
+    network.node.extend(nodes)
+    return network
 
 
 def _inspect_layer(

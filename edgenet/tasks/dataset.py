@@ -53,11 +53,15 @@ class DataSet:
 def describe_images(
     shape: Sequence[int], resize: str, mean: NDArray[np.float32], std: NDArray[np.float32]
 ) -> dict[str, Any]:
-    """What images tell of their preprocessing: samples [C, H, W], `(pixel / 255 - mean) / std`, [C] each."""
+    """What images tell of their preprocessing: samples [C, H, W], `(pixel / 255 - mean) / std`, [C] each.
+
+    `size` is what a picture is scaled to, in the middle of `shape`; see `edgenet.tasks.pictures`.
+    """
     return {
         "layout": "CHW",
         "shape": list(shape),
         "resize": resize,
+        "size": list(shape[1:]),
         "scale": 1 / 255,
         "mean": [float(value) for value in mean],
         "std": [float(value) for value in std],

@@ -74,6 +74,7 @@ def frame_images(
         "layout": "CHW" if task == IMAGES else "rows",
         "shape": list(shape),
         "resize": "28x28 in the middle, black around" if task == IMAGES else "28x28",
+        "size": [SIDE, SIDE],
         "scale": 1 / 255,
         "mean": [mean] * channels,
         "std": [std] * channels,

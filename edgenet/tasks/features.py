@@ -65,6 +65,12 @@ class AudioFeatures:
             log_mel = log_mel @ _cosines(self.coefficients, self.bands).T
         return log_mel.astype(np.float32)
 
+    def tables(self, size: int, rate: int) -> tuple[NDArray[np.float64], float, NDArray[np.float64] | None]:
+        """What `compute` is made of, for those who compute elsewhere: filters [bands, size / 2 + 1] over the powers of
+        a transform of `size`, the energy below which there is silence, cosines [coefficients, bands] or None."""
+        cosines = _cosines(self.coefficients, self.bands) if self.kind == "mfcc" else None
+        return _mel_filters(self.bands, size, rate), _FLOOR, cosines
+
     def as_dict(self) -> dict[str, Any]:
         """What stands in a data set's preprocessing."""
         return asdict(self)
