@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-NATIVE_SOURCES := CMakeLists.txt $(shell find export/ops -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' -o -name '*.cmake')
+NATIVE_SOURCES := CMakeLists.txt $(shell find export/ops export/runner -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' -o -name '*.cmake')
 # What the tests marked `devices` need, in Debian's names.
 DEVICE_PACKAGES := g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user chromium-headless-shell
 # Node's own packages bring npm, Debian's does not.

@@ -12,8 +12,89 @@ if TYPE_CHECKING:
     from edgenet.tasks.held_out import HeldOut
     from edgenet.tasks.pictures import PicturePreprocessing
 
+_BATCH = 32
 _NO_END = -1
 Feeds = dict[str, np.ndarray]
+
+
+def accuracy(
+    held_out: "HeldOut", fixed: int | None, answer: "Callable[[list[HeldOut], int], list[Any]]"
+) -> dict[str, object] | None:
+    """Return metric, value and number of samples; None where there are fewer than a batch that a file insists on.
+
+    `answer(parts, most_steps)` gives the answers to the samples in batches, one a sample.
+    """
+    size = fixed or _BATCH
+    # A file of a fixed batch cannot take the samples that are left over.
+    count = len(held_out) // size * size if fixed else len(held_out)
+    if not count:
+        return None
+    whole = held_out if count == len(held_out) else held_out.part(slice(0, count))
+    parts = [whole.part(slice(start, start + size)) for start in range(0, count, size)]
+    return {"metric": whole.metric, "value": whole.value(answer(parts, whole.most_steps)), "samples": count}
+
+
+def need_samples(held_out: "HeldOut | None") -> "HeldOut":
+    """Return the samples without which an encoder and its decoder are not measured, or say so."""
+    if held_out is None:
+        raise EdgenetError(
+            "An encoder and its decoder are measured on the samples.npz of their run folder: leave it beside them, "
+            "and give no input shapes."
+        )
+    return held_out
+
+
+class SampleFeeds:
+    """What a file that runs once a batch is fed: a held-out sample, or numbers of the right shape.
+
+    Args:
+        inputs: the graph's inputs, each with `.name`, `.shape` and `.type`, as ONNX Runtime describes them.
+        optional: names of the inputs that may be left out.
+        metadata: what the exporter wrote into the file, as `InferenceSession.metadata`.
+        held_out: the samples of the run folder.
+        shapes: shapes by name, the empty name for the first input; for where there are no samples.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Any],
+        optional: Sequence[str],
+        metadata: Mapping[str, Any],
+        held_out: "HeldOut | None",
+        shapes: Mapping[str, Sequence[int]],
+    ) -> None:
+        from edgenet.bench.inputs import random_feeds, resolve_shapes
+
+        self._inputs, self._optional = inputs, optional
+        self._picture = _embedded_pictures(metadata)
+        if held_out is not None:
+            self.timed = self.of(held_out.typical())
+        else:
+            self.timed = random_feeds(inputs, resolve_shapes(inputs, shapes, metadata.get("input_shape")))
+
+    @property
+    def input_shape(self) -> list[int]:
+        """Of the first input."""
+        return list(self.timed[self._inputs[0].name].shape)
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The batch that the file insists on; None where any will do."""
+        size = self._inputs[0].shape[0]
+        return size if isinstance(size, int) else None
+
+    def of(self, part: "HeldOut") -> Feeds:
+        """Samples, their lengths where the file takes some, and what is needed besides, such as a state of zeros."""
+        from edgenet.bench.inputs import random_feeds, resolve_shapes
+
+        # The samples are what a network takes without preprocessing.
+        given = part.inputs if self._picture is None else self._picture.pictures(part.inputs)
+        shapes = resolve_shapes(self._inputs, {"": list(given.shape)})
+        feeds = {**random_feeds(self._inputs, shapes), self._inputs[0].name: given}
+        # A single sample has no padding to tell of.
+        if part.lengths is not None and len(part) > 1 and "lengths" in self._optional:
+            feeds["lengths"] = part.lengths
+        return feeds
 
 
 class SingleFile:
@@ -22,62 +103,44 @@ class SingleFile:
     def __init__(
         self, session: InferenceSession, held_out: "HeldOut | None", shapes: Mapping[str, Sequence[int]]
     ) -> None:
-        from edgenet.bench import inputs
-
         self.session = session
-        self._picture = _embedded_pictures(session)
-        if held_out is not None:
-            self.feeds = self._feeds_for(held_out.typical())
-            return
-        sample = session.metadata.get("input_shape")
-        described = session.inputs
-        self.feeds = inputs.random_feeds(described, inputs.resolve_shapes(described, shapes, sample))
+        # An input that may be left out is none of the session's.
+        optional = [value.name for value in session.ort.get_overridable_initializers()]
+        self.feeds = SampleFeeds(session.inputs, optional, session.metadata, held_out, shapes)
 
     @property
     def input_shape(self) -> list[int]:
         """Of the first input."""
-        return list(self.feeds[self.session.inputs[0].name].shape)
+        return self.feeds.input_shape
 
     @property
     def fixed_batch(self) -> int | None:
         """The batch that the file insists on; None where any will do."""
-        size = self.session.inputs[0].shape[0]
-        return size if isinstance(size, int) else None
+        return self.feeds.fixed_batch
 
     def once(self) -> Callable[[], object]:
         """What is timed."""
-        run, feeds = self.session.ort.run, self.feeds
+        run, feeds = self.session.ort.run, self.feeds.timed
         return lambda: run(None, feeds)
 
-    def answers(self, part: "HeldOut", most_steps: int) -> list[Any]:
-        """Of a batch of held-out samples, see `edgenet.tasks.held_out.HeldOut.value`."""
+    def answers(self, parts: "list[HeldOut]", most_steps: int) -> list[Any]:
+        """Of held-out samples in batches, see `edgenet.tasks.held_out.HeldOut.value`."""
         from edgenet.runtime.answers import read_answers
 
-        return read_answers(part.task, self.session.run(self._feeds_for(part)), part.lengths, part.targets)
-
-    def _feeds_for(self, part: "HeldOut") -> Feeds:
-        """Samples, their lengths where the file takes some, and what is needed besides, such as a state of zeros."""
-        from edgenet.bench import inputs
-
-        described = self.session.inputs
-        # The samples are what a network takes without preprocessing.
-        given = part.inputs if self._picture is None else self._picture.pictures(part.inputs)
-        shapes = inputs.resolve_shapes(described, {"": list(given.shape)})
-        feeds = {**inputs.random_feeds(described, shapes), described[0].name: given}
-        # An input that may be left out is none of the session's; a single sample has no padding to tell of.
-        optional = [value.name for value in self.session.ort.get_overridable_initializers()]
-        if part.lengths is not None and len(part) > 1 and "lengths" in optional:
-            feeds["lengths"] = part.lengths
-        return feeds
+        return [
+            answer
+            for part in parts
+            for answer in read_answers(part.task, self.session.run(self.feeds.of(part)), part.lengths, part.targets)
+        ]
 
     def feeds_by_file(self) -> list[Feeds]:
         """What each file is fed, the sample once."""
-        return [self.feeds]
+        return [self.feeds.timed]
 
 
-def _embedded_pictures(session: InferenceSession) -> "PicturePreprocessing | None":
+def _embedded_pictures(metadata: Mapping[str, Any]) -> "PicturePreprocessing | None":
     """How a file's samples come from the pictures that it takes; None where it takes samples."""
-    described = session.metadata.get("preprocessing")
+    described = metadata.get("preprocessing")
     if not isinstance(described, dict) or not described.get("embedded"):
         return None
     from edgenet.tasks.pictures import PicturePreprocessing
@@ -93,11 +156,7 @@ class EncoderAndDecoder:
     def __init__(self, encoder: InferenceSession, decoder: InferenceSession, held_out: "HeldOut | None") -> None:
         from edgenet.runtime.decoding import SequenceDecoder
 
-        if held_out is None:
-            raise EdgenetError(
-                "An encoder and its decoder are measured on the samples.npz of their run folder: leave it beside them, "
-                "and give no input shapes."
-            )
+        held_out = need_samples(held_out)
         self.encoder, self.decoder = encoder, decoder
         self.pair = SequenceDecoder(encoder, decoder, held_out.begin, held_out.end)
         self.sample = held_out.typical()
@@ -116,9 +175,9 @@ class EncoderAndDecoder:
         inputs, steps = self.sample.inputs, self.sample.targets.shape[1] - 1
         return lambda: endless.greedy(inputs, None, steps)
 
-    def answers(self, part: "HeldOut", most_steps: int) -> list[Any]:
-        """Of a batch of held-out samples, by greedy search."""
-        return self.pair.greedy(part.inputs, self._lengths(part), most_steps)
+    def answers(self, parts: "list[HeldOut]", most_steps: int) -> list[Any]:
+        """Of held-out samples in batches, by greedy search."""
+        return [answer for part in parts for answer in self.pair.greedy(part.inputs, self._lengths(part), most_steps)]
 
     def _lengths(self, part: "HeldOut") -> np.ndarray | None:
         optional = [value.name for value in self.encoder.ort.get_overridable_initializers()]

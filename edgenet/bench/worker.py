@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from edgenet.bench.subjects import EncoderAndDecoder, SingleFile
     from edgenet.tasks.held_out import HeldOut
 
-_BATCH = 32
-
 
 class Worker:
     """The state between requests; every public method but `serve` answers one of them."""
@@ -115,17 +113,9 @@ class Worker:
     def accuracy(self) -> dict[str, object] | None:
         if self._held_out is None:
             return None
-        fixed, count = self._subject.fixed_batch, len(self._held_out)
-        batch = fixed or _BATCH
-        # A file of a fixed batch cannot take the samples that are left over.
-        count = count // batch * batch if fixed else count
-        if not count:
-            return None
-        held_out = self._held_out if count == len(self._held_out) else self._held_out.part(slice(0, count))
-        answers: list[Any] = []
-        for start in range(0, count, batch):
-            answers += self._subject.answers(held_out.part(slice(start, start + batch)), held_out.most_steps)
-        return {"metric": held_out.metric, "value": held_out.value(answers), "samples": count}
+        from edgenet.bench.subjects import accuracy
+
+        return accuracy(self._held_out, self._subject.fixed_batch, self._subject.answers)
 
     def activations(self) -> int | None:
         # onnx is not needed before, and would count as memory of the model.

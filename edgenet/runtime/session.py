@@ -95,12 +95,7 @@ class InferenceSession:
     @property
     def metadata(self) -> dict[str, Any]:
         """What the exporter wrote into the file, by key without its prefix `edgenet.`; lists and objects decoded."""
-        properties = self.ort.get_modelmeta().custom_metadata_map
-        return {
-            key.removeprefix(METADATA_PREFIX): _decoded(value)
-            for key, value in properties.items()
-            if key.startswith(METADATA_PREFIX)
-        }
+        return read_metadata(self.ort.get_modelmeta().custom_metadata_map)
 
     @property
     def inputs(self) -> list[Any]:
@@ -129,6 +124,15 @@ class InferenceSession:
             return list(self.ort.run(None if outputs is None else list(outputs), dict(feeds)))
         except _ORT_ERRORS as error:
             raise EdgenetError(f"{self._name} cannot run on these inputs: {one_line(error)}") from error
+
+
+def read_metadata(properties: Mapping[str, str]) -> dict[str, Any]:
+    """What the exporter wrote among a model's properties, as `InferenceSession.metadata`."""
+    return {
+        key.removeprefix(METADATA_PREFIX): _decoded(value)
+        for key, value in properties.items()
+        if key.startswith(METADATA_PREFIX)
+    }
 
 
 def one_line(error: BaseException) -> str:

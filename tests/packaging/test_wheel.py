@@ -50,9 +50,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_wheel_holds_the_operator_library_and_no_sources(wheel: Path) -> None:
+def test_the_wheel_holds_the_operator_library_and_the_runner_and_no_sources(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert "edgenet/runtime/libedgenet_ops.so" in names
+    assert {"edgenet/runtime/libedgenet_ops.so", "edgenet/runtime/edgenet-runner"} <= set(names)
     assert not [name for name in names if name.endswith((".cpp", ".h")) or name.startswith("tests/")]
 
 

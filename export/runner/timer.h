@@ -1,0 +1,34 @@
+// Times runs in a block and tells what disturbed them; the same rules as edgenet/bench/machine.py.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "machine.h"
+
+namespace edgenet {
+
+struct Block {
+  std::vector<double> times_ms;
+  std::string disturbance;  ///< empty: nothing that matters
+};
+
+/// On one thread a run in which this process did not have its core all the time is dropped, and a block that lost more
+/// than half of its runs is disturbed. On several threads, where that cannot be told, a block is disturbed when the
+/// cores were busy with others. Time that the host took (steal) disturbs a block on any number.
+class BlockTimer {
+ public:
+  BlockTimer(std::vector<int> cores, int threads) : cores_(std::move(cores)), threads_(threads) {}
+  Block run(const std::function<void()>& once, int runs) const;
+
+ private:
+  Ticks ticks() const;
+  std::string disturbance(double elapsed, double ours, const Ticks& before) const;
+
+  std::vector<int> cores_;
+  int threads_;
+};
+
+double seconds_now();
+
+}  // namespace edgenet
