@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgenet.bench.benchmark import run
     from edgenet.bench.comparison import compare
+    from edgenet.bench.conditions import Condition
     from edgenet.bench.devices.registry import get_device, list_kinds
     from edgenet.bench.inputs import parse_shapes
     from edgenet.bench.results import read_result, write_csv, write_json
     from edgenet.bench.targets import newest_run
 
 _HOMES = {
+    "Condition": "conditions",
     "run": "benchmark",
     "compare": "comparison",
     "get_device": "devices.registry",
@@ -27,6 +29,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Condition",
     "compare",
     "get_device",
     "list_kinds",

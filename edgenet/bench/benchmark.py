@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from edgenet.bench import results
 from edgenet.bench.devices.base import MIN_RUNS, MIN_SECONDS, Device, Progress, Settings
 from edgenet.bench.devices.registry import get_device
+from edgenet.bench.quantizing import quantizer
 from edgenet.errors import EdgenetError
 
 
@@ -19,6 +21,10 @@ def run(
     min_runs: int = MIN_RUNS,
     min_seconds: float = MIN_SECONDS,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    inputs: str | Path | None = None,
+    accuracy: bool = True,
+    profile: bool = False,
+    quantize: str | None = None,
     command: Sequence[str] = (),
     seed: int | None = None,
     progress: Progress = lambda fraction, text: None,
@@ -33,6 +39,10 @@ def run(
         min_runs: least number of undisturbed runs of every row.
         min_seconds: least time of undisturbed runs of every row, in seconds.
         shapes: input shapes by name, the empty name for the first input; with them accuracy is left out.
+        inputs: an .npz file of arrays by input name to run on; with it accuracy is left out.
+        accuracy: whether to measure accuracy where a file has samples beside it.
+        profile: whether to say where the time goes, operator by operator.
+        quantize: `int8` adds ONNX Runtime's own 8-bit version of every full-precision file as a row.
         command: what the user typed, for the record.
         seed: the seed of the training, for the record.
         progress: called with the fraction done and what is being done.
@@ -46,9 +56,14 @@ def run(
         raise EdgenetError(f"threads is {threads}; give 1 or more.")
     named = [devices] if isinstance(devices, str | Device) else devices
     places = [get_device(device) if isinstance(device, str) else device for device in dict.fromkeys(named)]
-    settings = Settings(threads, min_runs, min_seconds, dict(shapes or {}))
     environments = {place.name: place.environment(threads) for place in places}
-    rows = _measure_everywhere(places, targets, settings, progress)
+    with ExitStack() as stack:
+        settings = Settings(
+            threads, min_runs, min_seconds, dict(shapes or {}),
+            inputs=Path(inputs) if inputs else None, accuracy=accuracy, profile=profile,
+            quantize=stack.enter_context(quantizer(quantize, shapes, inputs)) if quantize else None,
+        )  # fmt: skip
+        rows = _measure_everywhere(places, targets, settings, progress)
     for row in rows:
         row["valid"] = not row["flags"]
     return results.new_result(rows, environments, list(command), seed)

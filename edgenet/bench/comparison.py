@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgenet.bench.results import folder
-from edgenet.bench.statistics import proportion_interval
+from edgenet.bench.statistics import difference_interval, window_interval
 from edgenet.tasks.measures import get_measure
 
 _KEY = ("device", "model", "scheme", "path", "file")
@@ -30,6 +30,9 @@ class Change:
     """`better`, `worse`, `same`, or `unclear` where the interval includes no change, or none can be told."""
     metric: str = ""
     """Of an accuracy, as in `edgenet.tasks.measures`."""
+    least_loss: float | None = None
+    """Of an accuracy: how much the second is worse at least, the lower end of the 95 % interval; the loss itself where
+    the metric is no share of samples, and the result does not tell how widely it may vary."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,9 @@ class Comparison:
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Comparison:
     """Match the rows of two results by device, model, scheme, path and file, and compare their figures.
 
-    Latencies of two results were not interleaved: their interval is that of two means (normal approximation of the
-    logarithm) and knows nothing of what changed on the machine in between, so less than 5 % is unclear. Speedups over
-    full precision, measured in pairs within each result, are the safer comparison.
+    Latencies of two results were not interleaved: their interval (Student's t of the logarithms of the windows'
+    medians) knows nothing of what changed on the machine in between, so less than 5 % is unclear. Speedups over full
+    precision, measured in pairs within each result, are the safer comparison.
     """
     left = {_key(row): row for row in first["rows"]}
     right = {_key(row): row for row in second["rows"]}
@@ -98,13 +101,19 @@ def _latency(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) 
         return None
     spread = math.hypot(*(_relative_error(latency) for latency in (first, second)))
     ratio = second["p50"] / first["p50"]
-    low, high = ratio * math.exp(-_Z * spread), ratio * math.exp(_Z * spread)
+    low, high = ratio * math.exp(-spread), ratio * math.exp(spread)
     verdict = "better" if high < 1 - _BETWEEN_RUNS else "worse" if low > 1 + _BETWEEN_RUNS else "unclear"
     return Change("latency_ms.p50", first["p50"], second["p50"], ratio, low, high, verdict)
 
 
 def _relative_error(latency: Mapping[str, Any]) -> float:
-    return float(latency["std"] / latency["mean"] / math.sqrt(latency["runs"]))
+    """Half the width of the 95 % interval of a latency, as a share of it."""
+    windows = latency.get("windows") or []
+    if len(windows) < 2:
+        # Of an older result, or of a device without windows: as if runs did not resemble their neighbours.
+        return _Z * float(latency["std"] / latency["mean"] / math.sqrt(latency["runs"]))
+    middle, low, high = window_interval([[value] for value in windows])
+    return (high - low) / 2 / middle
 
 
 def _speedup(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> Change | None:
@@ -121,22 +130,23 @@ def _accuracy(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None)
         return None
     before, after = first["value"], second["value"]
     measure = get_measure(first["metric"])
+    least = most = measure.loss(before, after)
+    if measure.share:
+        least, most = difference_interval(before, first["samples"], after, second["samples"])
     if before == after:
         verdict = "same"
     elif not measure.share:
-        # Of what is no share of samples the result does not tell how widely it may vary.
         verdict = "unclear"
     else:
-        left, right = (proportion_interval(value["value"], value["samples"]) for value in (first, second))
-        verdict = "better" if right[0] > left[1] else "worse" if right[1] < left[0] else "unclear"
+        verdict = "better" if most < 0 else "worse" if least > 0 else "unclear"
     ratio = after / before if before else None
-    return Change("accuracy", before, after, ratio, None, None, verdict, measure.name)
+    return Change("accuracy", before, after, ratio, None, None, verdict, measure.name, least)
 
 
 def _environment_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     changes = []
     for device in first.keys() & second.keys():
-        for key in first[device]:
+        for key in (key for key in first[device] if key != "load"):
             before, after = first[device][key], second[device].get(key)
             if before != after:
                 changes.append(f"{device}: {key} was {before}, is {after}")

@@ -28,6 +28,7 @@ def environment(threads: int) -> dict[str, object]:
         "cores": hardware["cores"],
         "threads": threads,
         "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "load": round(os.getloadavg()[0], 2),
         "os": hardware["os"],
         "python": platform.python_version(),
         "onnxruntime": onnxruntime.__version__,
@@ -80,6 +81,7 @@ class BlockTimer:
     def run(self, call: Callable[[], object], runs: int) -> Block:
         """Time a block, with Python's garbage collector at rest."""
         gc.disable()
+        affinity = os.sched_getaffinity(0)
         walls, processors = [], []
         busy, stolen = self._machine_ticks()
         start, processor = time.perf_counter(), time.process_time()
@@ -93,6 +95,8 @@ class BlockTimer:
         busy, stolen = (now - then for now, then in zip(self._machine_ticks(), (busy, stolen), strict=True))
         gc.enable()
         reason = self._disturbance(elapsed, ours, busy, stolen)
+        if os.sched_getaffinity(0) != affinity:
+            reason = "the process was moved to other cores"
         if self._threads == 1:
             kept = [w for w, p in zip(walls, processors, strict=True) if w - p <= max(_TOLERANCE * w, _CLOCK_NOISE_NS)]
             if 2 * len(kept) >= runs:
@@ -125,6 +129,39 @@ def throttle_count() -> int:
     for path in Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle/core_throttle_count"):
         total += int(path.read_text())
     return total
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What may disturb a measurement without a trace in its times, at one moment."""
+
+    governor: str | None
+    limit_khz: int | None
+    """The highest clock that the system allows, which heat and low power lower."""
+    affinity: frozenset[int]
+    """The cores that this process may use."""
+
+    @classmethod
+    def now(cls) -> "Condition":
+        frequency = "/sys/devices/system/cpu/cpu0/cpufreq/"
+        limit = _first_line(frequency + "scaling_max_freq")
+        return cls(
+            _first_line(frequency + "scaling_governor"),
+            int(limit) if limit and limit.isdecimal() else None,
+            frozenset(os.sched_getaffinity(0)),
+        )
+
+    def changes(self, later: "Condition") -> list[str]:
+        """Return flags of what changed on the machine meanwhile."""
+        flags = []
+        if later.governor != self.governor:
+            flags.append(f"disturbed: the governor was {self.governor} and became {later.governor}")
+        if later.limit_khz != self.limit_khz:
+            flags.append(f"disturbed: the clock's limit was {self.limit_khz} kHz and became {later.limit_khz}")
+        if later.affinity != self.affinity:
+            cores = [",".join(map(str, sorted(cores))) for cores in (self.affinity, later.affinity)]
+            flags.append(f"disturbed: the cores allowed were {cores[0]} and became {cores[1]}")
+        return flags
 
 
 def _busy_ticks() -> dict[int, int]:

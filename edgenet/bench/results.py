@@ -9,15 +9,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from edgenet.bench import statistics
-from edgenet.bench.rounds import Track, pair
+from edgenet.bench.rounds import WIDE, WINDOWS, Track, pair
 from edgenet.bench.targets import Target
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
+from edgenet.runtime.inspection import inspect
 from edgenet.tasks.measures import get_measure
 
 SCHEMA = 1
-_WIDE_INTERVAL = 0.05
 _THROTTLED = 1.10
 
 ROW_KEYS = (
@@ -67,28 +69,46 @@ def static_row(device: str, target: Target) -> dict[str, Any]:
     return row
 
 
+def add_work(row: dict[str, Any], target: Target, shapes: Mapping[str, list[int]] | None) -> None:
+    """Count multiply-adds at the shapes that were run, where the file leaves them open."""
+    if row["macs"] is not None or shapes is None or target.encoder is not None:
+        return
+    inspection = inspect(target.file, shapes)
+    row.update({key: getattr(inspection, key) for key in ("macs", "binary_macs", "operations")})
+
+
 def folder(row: Mapping[str, Any]) -> str:
     """Return the folder that tells a row's file from those of the same name; empty where none needs to."""
     return str(row["file"]).rpartition("/")[0]
 
 
 def file_bytes(file: Path) -> int:
-    """Return the size of an .onnx file, with the files beside it that hold its weights if it has such."""
+    """Return the size of an .onnx file, with the files beside it that hold its weights if it has such.
+
+    Raises:
+        EdgenetError: one of these is missing.
+    """
     import onnx
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
     graph = onnx.load(file, load_external_data=False).graph
     outside = {ExternalDataInfo(tensor).location for tensor in graph.initializer if uses_external_data(tensor)}
-    return file.stat().st_size + sum(file.with_name(name).stat().st_size for name in outside)
+    for name in outside:
+        if not (file.parent / name).is_file():
+            raise EdgenetError(f"{file} keeps its weights in {file.parent / name}, which is not there.")
+    return file.stat().st_size + sum((file.parent / name).stat().st_size for name in outside)
 
 
 def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: float, min_runs: int) -> None:
     """Add latencies in milliseconds and throughput to a row, and flag what makes them doubtful."""
     times = track.times_ms
-    summary = statistics.summarize(times)
+    summary = statistics.summarize(track.windows_ms)
     row["latency_ms"] = {"load": load_ms, "first": first_ms, **summary, "runs": len(times)}
-    row["throughput_per_s"] = 1e3 * row["input"][0] / summary["mean"]
+    row["throughput_per_s"] = 1e3 * (row["input"] or [1])[0] / float(np.mean(times))
+    row["energy_mj"] = track.energy_mj
     flags = row["flags"]
+    if len(set(track.windows)) < WINDOWS:
+        flags.append(f"interrupted: {len(set(track.windows))} of {WINDOWS} windows were timed")
     if not track.usable:
         reason = next((f", for example {reason}" for reason in track.disturbances if reason), "")
         flags.append(f"disturbed: only {len(track.clean)} of {len(track.blocks)} rounds were quiet{reason}")
@@ -108,11 +128,12 @@ def add_comparison(row: dict[str, Any], track: Track, full: dict[str, Any], full
     """Add speedup, size ratio and loss over the full-precision row of the same run."""
     row["size_ratio"] = {"over": "full", "value": full["file_bytes"] / row["file_bytes"]}
     pairs = pair(full_track, track)
-    middle, low, high = statistics.paired_ratio(pairs.first, pairs.second)
-    row["speedup"] = {"over": "full", "median": middle, "low": low, "high": high}
+    middle, low, high = statistics.window_interval(pairs.ratios)
+    windows = [median(ratios) for ratios in pairs.ratios]
+    row["speedup"] = {"over": "full", "median": middle, "low": low, "high": high, "windows": windows}
     if not pairs.usable and track.usable:
         row["flags"].append(f"disturbed: in only {pairs.clean} of {pairs.rounds} rounds were this and full both quiet")
-    if (high - low) / 2 > _WIDE_INTERVAL * middle:
+    if (high - low) / 2 > WIDE * middle:
         row["flags"].append(f"wide interval: the speedup lies between {low:.2f} and {high:.2f}")
     if row["accuracy"] and full["accuracy"]:
         measure = get_measure(row["accuracy"]["metric"])

@@ -1,20 +1,32 @@
-"""Interleaved timing: in every round each model runs one block, so that drift of the machine hits all alike."""
+"""Interleaved timing: in every round each model runs one block, so that drift of the machine hits all alike.
+
+Rounds come in windows, five or more, each of which may have processes of its own.
+"""
 
 import math
 import operator
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from edgenet.bench.devices.base import Progress
 from edgenet.bench.devices.worker_process import WorkerProcess
+from edgenet.bench.statistics import window_interval
 
+WINDOWS = 5
+MAX_WINDOWS = 15
 MIN_ROUNDS = 10
+WIDE = 0.05
+"""Half the width of a speedup's interval, as a share of it, beyond which a row is not valid."""
+# Windows are added while an interval is wider than this; a little less than WIDE.
+_NARROW = 0.045
 _BLOCK_SECONDS = 0.1
 _MAX_RUNS_A_BLOCK = 1000
-# So many times the rounds or the time that a quiet machine needs, and we stop with what there is.
+# So many times the rounds that a quiet machine needs, and a window is over, disturbed or not.
 _PATIENCE = 3
+# So many times the seconds that a quiet machine needs, and we stop with what there is.
+_MOST_TIMES = 8
 
 
 @dataclass
@@ -25,6 +37,10 @@ class Track:
     """Latencies in milliseconds."""
     disturbances: list[str | None] = field(default_factory=list)
     """What disturbed each block, None where nothing did."""
+    windows: list[int] = field(default_factory=list)
+    """The window that each block belongs to."""
+    energies_mj: list[float | None] = field(default_factory=list)
+    """What a run of each block took of the machine, in millijoules; None where no meter tells."""
 
     @property
     def clean(self) -> list[list[float]]:
@@ -37,25 +53,61 @@ class Track:
         return len(self.clean) >= MIN_ROUNDS
 
     @property
-    def times_ms(self) -> list[float]:
-        """Latencies of the undisturbed blocks; of all where too few were undisturbed."""
-        return [time for block in (self.clean if self.usable else self.blocks) for time in block]
+    def windows_ms(self) -> list[list[float]]:
+        """Latencies by window, of the undisturbed blocks; of all where too few were undisturbed."""
+        return [
+            [time for i in numbers for time in self.blocks[i]]
+            for numbers in by_window(self.windows, [not self.usable or reason is None for reason in self.disturbances])
+        ]
 
-    def add(self, times_ms: list[float], disturbance: str | None) -> None:
+    @property
+    def times_ms(self) -> list[float]:
+        """Latencies of all windows."""
+        return [time for window in self.windows_ms for time in window]
+
+    @property
+    def energy_mj(self) -> float | None:
+        """Of one run, in millijoules, the median of the blocks; None where no meter tells."""
+        told = [
+            energy
+            for energy, reason in zip(self.energies_mj, self.disturbances, strict=True)
+            if energy is not None and (reason is None or not self.usable)
+        ]
+        return median(told) if told else None
+
+    def add(
+        self, times_ms: list[float], disturbance: str | None, window: int = 0, energy_mj: float | None = None
+    ) -> None:
         self.blocks.append(times_ms)
         self.disturbances.append(disturbance)
+        self.windows.append(window)
+        self.energies_mj.append(energy_mj)
+
+    def cut(self, rounds: int) -> None:
+        """Forget all but the first so many rounds."""
+        for values in (self.blocks, self.disturbances, self.windows, self.energies_mj):
+            del values[rounds:]
 
     def enough(self, min_runs: int, min_seconds: float) -> bool:
         times = [time for block in self.clean for time in block]
         return self.usable and len(times) >= min_runs and sum(times) >= min_seconds * 1e3
 
 
+def by_window(windows: Sequence[int], keep: Sequence[bool]) -> list[list[int]]:
+    """Return the numbers of the rounds to keep, window by window; windows without any are left out."""
+    numbers: dict[int, list[int]] = {}
+    for number, (window, kept) in enumerate(zip(windows, keep, strict=True)):
+        if kept:
+            numbers.setdefault(window, []).append(number)
+    return list(numbers.values())
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Medians of two models, round by round; those rounds in which both were undisturbed, or all if these are few."""
+    """First over second, round by round within windows, of medians of blocks; of those rounds in which both were
+    undisturbed, or of all if these are few."""
 
-    first: list[float]
-    second: list[float]
+    ratios: list[list[float]]
     clean: int
     rounds: int
 
@@ -69,51 +121,104 @@ def pair(first: Track, second: Track) -> Pairs:
     """Bring two models' rounds together."""
     both = [a is None and b is None for a, b in zip(first.disturbances, second.disturbances, strict=True)]
     keep = both if sum(both) >= MIN_ROUNDS else [True] * len(both)
-    medians = [[median(b) for b, kept in zip(track.blocks, keep, strict=True) if kept] for track in (first, second)]
-    return Pairs(medians[0], medians[1], sum(both), len(both))
+    ratios = [
+        [median(first.blocks[i]) / median(second.blocks[i]) for i in numbers]
+        for numbers in by_window(first.windows, keep)
+    ]
+    return Pairs(ratios, sum(both), len(both))
+
+
+def half_width(pairs: Pairs) -> float:
+    """Return half the width of the ratio's 95 % interval, as a share of the ratio."""
+    middle, low, high = window_interval(pairs.ratios)
+    return (high - low) / 2 / middle
 
 
 def measure(
-    workers: Sequence[WorkerProcess],
-    run_ms: Sequence[float],
+    launch: Callable[[int], tuple[Sequence[WorkerProcess], Sequence[float]]],
+    rows: int,
+    references: Sequence[tuple[int, int]],
     *,
     min_runs: int,
     min_seconds: float,
     progress: Progress,
 ) -> list[Track]:
-    """Time all models in turns until each has `min_runs` runs and `min_seconds` seconds, undisturbed.
+    """Time all models in turns, in five windows or more, and return a track a model.
+
+    It ends when each model has `min_runs` runs and `min_seconds` seconds, undisturbed, and every ratio's interval is
+    narrow; or with what there is, after 15 windows or eight times the time that a quiet machine needs.
 
     Args:
-        workers: a process a model, warmed up.
-        run_ms: about how long one run of each takes, in milliseconds.
+        launch: given the number of a window, returns for each model a process, warmed up, and about how long one run
+            takes there, in milliseconds.
+        rows: how many models there are.
+        references: pairs of models whose ratio is wanted.
 
     Ctrl-C ends it early with what there is.
     """
-    block_seconds = min(_BLOCK_SECONDS, min_seconds / MIN_ROUNDS)
-    runs = [min(max(math.ceil(block_seconds * 1e3 / ms), 1), _MAX_RUNS_A_BLOCK) for ms in run_ms]
-    needed = max(
-        max(MIN_ROUNDS, math.ceil(min_runs / count), math.ceil(min_seconds * 1e3 / (count * ms)))
-        for count, ms in zip(runs, run_ms, strict=True)
-    )
-    deadline = time.monotonic() + _PATIENCE * needed * sum(map(operator.mul, runs, run_ms)) / 1e3
-    tracks = [Track() for _ in workers]
-    order = list(range(len(workers)))
+    tracks = [Track() for _ in range(rows)]
+    needed, budget, spent = 0, 0.0, 0.0
     try:
-        for number in range(_PATIENCE * needed):
-            for index in order:
-                reply = workers[index].call("block", runs=runs[index])
-                tracks[index].add(reply["times_ms"], reply["disturbed"])
-            # Who comes right after whom changes, so that no model always follows the most cache-hungry one.
-            order = order[::-1] if number % 2 else order[1:] + order[:1]
-            progress(min((number + 1) / needed, 1.0), f"timing, round {number + 1}")
-            if number + 1 >= needed and all(track.enough(min_runs, min_seconds) for track in tracks):
-                break
-            if number + 1 >= MIN_ROUNDS and time.monotonic() > deadline:
+        for window in range(MAX_WINDOWS):
+            workers, run_ms = launch(window)
+            if window == 0:
+                runs, needed = _plan(run_ms, min_runs, min_seconds)
+                budget = _MOST_TIMES * needed * sum(map(operator.mul, runs, run_ms)) / 1e3
+            share = math.ceil(needed / WINDOWS)
+            start = time.monotonic()
+            for number in range(_PATIENCE * share):
+                _round(workers, runs, tracks, window)
+                within = min((number + 1) / share, 1.0)
+                done = min((window + within) / WINDOWS, 0.99) if window < WINDOWS else 0.99
+                progress(done, f"timing, window {window + 1}, round {number + 1}")
+                late = spent + time.monotonic() - start > budget
+                if number + 1 >= share and (late or _quiet_rounds(tracks, window) >= share):
+                    break
+            spent += time.monotonic() - start
+            if window + 1 >= WINDOWS and (spent > budget or _enough(tracks, references, min_runs, min_seconds)):
                 break
     except KeyboardInterrupt:
         rounds = min(len(track.blocks) for track in tracks)
         if rounds == 0:
             raise
         for track in tracks:
-            del track.blocks[rounds:], track.disturbances[rounds:]
+            track.cut(rounds)
+    progress(1.0, "timing")
     return tracks
+
+
+def _plan(run_ms: Sequence[float], min_runs: int, min_seconds: float) -> tuple[list[int], int]:
+    """Return the runs of a block of each model, and how many rounds a quiet machine needs."""
+    block_seconds = min(_BLOCK_SECONDS, min_seconds / MIN_ROUNDS)
+    runs = [min(max(math.ceil(block_seconds * 1e3 / ms), 1), _MAX_RUNS_A_BLOCK) for ms in run_ms]
+    needed = max(
+        max(MIN_ROUNDS, math.ceil(min_runs / count), math.ceil(min_seconds * 1e3 / (count * ms)))
+        for count, ms in zip(runs, run_ms, strict=True)
+    )
+    return runs, needed
+
+
+def _round(workers: Sequence[WorkerProcess], runs: Sequence[int], tracks: Sequence[Track], window: int) -> None:
+    # Who comes right after whom changes, so that no model always follows the most cache-hungry one.
+    number = len(tracks[0].blocks)
+    turn = number // 2 % len(tracks)
+    order = [*range(turn, len(tracks)), *range(turn)]
+    for index in order[::-1] if number % 2 else order:
+        reply = workers[index].call("block", runs=runs[index])
+        tracks[index].add(reply["times_ms"], reply["disturbed"], window, reply.get("energy_mj"))
+
+
+def _quiet_rounds(tracks: Sequence[Track], window: int) -> int:
+    """In how many rounds of a window nothing disturbed any model."""
+    rounds = zip(*(track.disturbances for track in tracks), strict=True)
+    return sum(
+        all(reason is None for reason in reasons)
+        for number, reasons in zip(tracks[0].windows, rounds, strict=True)
+        if number == window
+    )
+
+
+def _enough(tracks: Sequence[Track], references: Sequence[tuple[int, int]], min_runs: int, min_seconds: float) -> bool:
+    return all(track.enough(min_runs, min_seconds) for track in tracks) and all(
+        half_width(pair(tracks[first], tracks[second])) <= _NARROW for first, second in references
+    )

@@ -1,12 +1,14 @@
 """What a worker measures: a file that runs once a batch, or an encoder and its decoder that say one string together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession
+from edgenet.runtime.session import ORT_ERRORS, one_line
 
 if TYPE_CHECKING:
     from edgenet.tasks.held_out import HeldOut
@@ -39,13 +41,13 @@ def need_samples(held_out: "HeldOut | None") -> "HeldOut":
     if held_out is None:
         raise EdgenetError(
             "An encoder and its decoder are measured on the samples.npz of their run folder: leave it beside them, "
-            "and give no input shapes."
+            "and give neither input shapes nor inputs."
         )
     return held_out
 
 
 class SampleFeeds:
-    """What a file that runs once a batch is fed: a held-out sample, or numbers of the right shape.
+    """What a file that runs once a batch is fed: a held-out sample, the user's own arrays, or made-up numbers.
 
     Args:
         inputs: the graph's inputs, each with `.name`, `.shape` and `.type`, as ONNX Runtime describes them.
@@ -53,6 +55,7 @@ class SampleFeeds:
         metadata: what the exporter wrote into the file, as `InferenceSession.metadata`.
         held_out: the samples of the run folder.
         shapes: shapes by name, the empty name for the first input; for where there are no samples.
+        file: an .npz file of arrays by input name, for where there are no samples.
     """
 
     def __init__(
@@ -62,20 +65,33 @@ class SampleFeeds:
         metadata: Mapping[str, Any],
         held_out: "HeldOut | None",
         shapes: Mapping[str, Sequence[int]],
+        file: str | None = None,
     ) -> None:
-        from edgenet.bench.inputs import random_feeds, resolve_shapes
+        from edgenet.bench.inputs import describe, random_feeds, read_feeds, resolve_shapes
 
         self._inputs, self._optional = inputs, optional
         self._picture = _embedded_pictures(metadata)
+        self.made_up: list[str] = []
+        """Inputs, with their shapes, of which nobody said how large they are."""
         if held_out is not None:
             self.timed = self.of(held_out.typical())
-        else:
-            self.timed = random_feeds(inputs, resolve_shapes(inputs, shapes, metadata.get("input_shape")))
+            return
+        own = read_feeds(file, inputs) if file else {}
+        wanted = {**shapes, **{name: list(value.shape) for name, value in own.items()}}
+        settled = resolve_shapes(inputs, wanted, metadata.get("input_shape"))
+        self.timed = {**random_feeds([value for value in inputs if value.name not in own], settled), **own}
+        known = {name or inputs[0].name for name in wanted}
+        self.made_up = [f"{name} {describe(shape)}" for name, shape in settled.items() if name not in known]
 
     @property
     def input_shape(self) -> list[int]:
         """Of the first input."""
-        return list(self.timed[self._inputs[0].name].shape)
+        return list(self.timed[self._inputs[0].name].shape) if self._inputs else []
+
+    @property
+    def shapes(self) -> dict[str, list[int]]:
+        """Of all inputs, by name."""
+        return {name: list(value.shape) for name, value in self.timed.items()}
 
     @property
     def fixed_batch(self) -> int | None:
@@ -98,20 +114,46 @@ class SampleFeeds:
 
 
 class SingleFile:
-    """A network in one file, run on one sample: a held-out one, or numbers of the right shape."""
+    """A network in one file, run on one sample: a held-out one, the user's own, or numbers of the right shape."""
+
+    parts = ("",)
+    runs_by_file = (1,)
 
     def __init__(
-        self, session: InferenceSession, held_out: "HeldOut | None", shapes: Mapping[str, Sequence[int]]
+        self,
+        session: InferenceSession,
+        held_out: "HeldOut | None",
+        shapes: Mapping[str, Sequence[int]],
+        file: str | None = None,
     ) -> None:
         self.session = session
         # An input that may be left out is none of the session's.
         optional = [value.name for value in session.ort.get_overridable_initializers()]
-        self.feeds = SampleFeeds(session.inputs, optional, session.metadata, held_out, shapes)
+        self.feeds = SampleFeeds(session.inputs, optional, session.metadata, held_out, shapes, file)
 
     @property
     def input_shape(self) -> list[int]:
         """Of the first input."""
         return self.feeds.input_shape
+
+    @property
+    def shapes(self) -> dict[str, list[int]]:
+        """Of all inputs, by name."""
+        return self.feeds.shapes
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say in one sentence why a run failed, and how to give inputs that fit where they were made up."""
+        try:
+            yield
+        except ORT_ERRORS as error:
+            hint = (
+                f" Of its inputs these were made up: {', '.join(self.feeds.made_up)}; give shapes with --input-shape "
+                "NAME:SIZES, or real values with --inputs FILE.npz."
+                if self.feeds.made_up
+                else ""
+            )
+            raise EdgenetError(f"The network cannot run on these inputs: {one_line(error)}.{hint}") from error
 
     @property
     def fixed_batch(self) -> int | None:
@@ -152,6 +194,8 @@ class EncoderAndDecoder:
     """Two files: what is timed is the encoder once, and the decoder as many steps as the right answer has."""
 
     fixed_batch = None
+    shapes = None
+    parts = ("encoder", "decoder")
 
     def __init__(self, encoder: InferenceSession, decoder: InferenceSession, held_out: "HeldOut | None") -> None:
         from edgenet.runtime.decoding import SequenceDecoder
@@ -165,6 +209,19 @@ class EncoderAndDecoder:
     def input_shape(self) -> list[int]:
         """Of the encoder."""
         return list(self.sample.inputs.shape)
+
+    @property
+    def runs_by_file(self) -> tuple[int, ...]:
+        """How often each file runs in what is timed."""
+        return 1, self.sample.targets.shape[1] - 1
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say in one sentence why a run failed."""
+        try:
+            yield
+        except ORT_ERRORS as error:
+            raise EdgenetError(f"Encoder and decoder cannot run on their samples: {one_line(error)}.") from error
 
     def once(self) -> Callable[[], object]:
         """What is timed."""

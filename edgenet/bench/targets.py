@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from edgenet.errors import EdgenetError
 from edgenet.runtime.inspection import Inspection, inspect
 from edgenet.tasks.catalog import CAPTIONING, TRANSDUCTION
 
-SCHEMES = ("full", "bwn", "xnor")
+INT8 = "int8"
+"""The scheme of what ONNX Runtime itself makes of a full-precision file (`edgenet.bench.quantizing`)."""
+SCHEMES = ("full", "bwn", "xnor", INT8)
 SAMPLES = "samples.npz"
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 """How the two files of an encoder-decoder end, as in `xnor-encoder.onnx`."""
@@ -52,7 +54,11 @@ class Target:
 
 
 def collect(
-    paths: Sequence[str | Path], *, native: bool, shapes: Mapping[str, Sequence[int]] | None = None
+    paths: Sequence[str | Path],
+    *,
+    native: bool,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    quantize: Callable[[Path], Path] | None = None,
 ) -> list[Target]:
     """Return the rows of run folders and .onnx files, in the order full, bwn, xnor, native before portable.
 
@@ -61,6 +67,7 @@ def collect(
             is named twice counts once.
         native: whether native kernels can be had.
         shapes: input shapes by name, the empty name for the first input, where the file is not to decide.
+        quantize: writes a version of a full-precision file with fewer bits, which becomes a row beside it.
 
     Raises:
         EdgenetError: a path is missing, a folder holds no .onnx file, a file is no ONNX model.
@@ -82,7 +89,14 @@ def collect(
             if os.path.abspath(file) in seen or (path.is_dir() and _partner(file, ENCODER, DECODER)):
                 continue
             seen.add(os.path.abspath(file))
-            targets.extend(_rows(file, str(path) if path.is_dir() else _FILES, native, shapes))
+            rows = _rows(file, str(path) if path.is_dir() else _FILES, native, shapes)
+            targets.extend(rows)
+            if quantize is not None:
+                targets.extend(_quantized(row, quantize, shapes) for row in rows if _is_plain_full(row))
+    if quantize is not None and not any(target.scheme == INT8 for target in targets):
+        raise EdgenetError(
+            "--quantize needs a full-precision file in a file of its own, full.onnx of a run folder or one of others."
+        )
     targets = _tell_apart(targets)
     return sorted(targets, key=lambda target: _order(target, targets))
 
@@ -134,6 +148,18 @@ def _rows(file: Path, group: str, native: bool, shapes: Mapping[str, Sequence[in
     }
     paths = [None] if not binary else [True, False] if native else [False]
     return [Target(native=path, **common) for path in paths]
+
+
+def _is_plain_full(row: Target) -> bool:
+    return row.scheme == "full" and row.native is None and row.encoder is None
+
+
+def _quantized(full: Target, quantize: Callable[[Path], Path], shapes: Mapping[str, Sequence[int]] | None) -> Target:
+    """The row of a full-precision file's version with fewer bits, on the same samples."""
+    file = quantize(full.file)
+    return replace(
+        full, file=file, name=f"{full.file.stem}-{INT8}.onnx", scheme=INT8, inspection=inspect(file, shapes or None)
+    )
 
 
 def _partner(file: Path, own: str, other: str) -> Path | None:

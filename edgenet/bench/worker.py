@@ -1,11 +1,12 @@
 """One model in one process, driven by JSON lines: `python -m edgenet.bench.worker` reads requests, writes replies.
 
-    {"do": "load", "file", "native", "threads", "cores", "shapes", "samples", "encoder"}
-        -> {"path", "load_ms", "rss_load_peak_bytes", "input"}
+    {"do": "load", "file", "native", "threads", "cores", "shapes", "samples", "encoder", "inputs"}
+        -> {"path", "load_ms", "rss_load_peak_bytes", "input", "shapes": {name: sizes} | null}
     {"do": "warm_up", "seconds"}  -> {"first_ms", "run_ms", "rss_run_bytes"}
-    {"do": "block", "runs"}       -> {"times_ms": [...], "disturbed": null | sentence}
+    {"do": "block", "runs"}       -> {"times_ms": [...], "disturbed": null | sentence, "energy_mj": a run | null}
     {"do": "accuracy"}            -> {"metric", "value", "samples"} | null
     {"do": "activations"}         -> bytes | null
+    {"do": "profile"}             -> [{"layer", "operator", "ms", ...}, ...] | null, see `edgenet.bench.profiling`
 
 A reply is {"ok": value} or {"error": sentence}; the process ends with its standard input.
 """
@@ -45,6 +46,7 @@ class Worker:
         shapes: dict[str, list[int]],
         samples: str | None,
         encoder: str | None = None,
+        inputs: str | None = None,
     ) -> dict[str, object]:
         own_cores = cores[:threads] if len(cores) >= threads > 1 else []
         if cores:
@@ -60,11 +62,13 @@ class Worker:
         peak = memory.peak_resident_bytes() - _BASELINE
         loaded = memory.resident_bytes()
         # Imported only now, so that the meters do not count themselves.
+        from edgenet.bench.energy import EnergyMeter
         from edgenet.bench.machine import BlockTimer
 
+        self._energy = EnergyMeter()
         self._files, self._native = [file] if encoder is None else [encoder, file], native
         self._timer = BlockTimer(cores, threads)
-        self._prepare(sessions, shapes, samples)
+        self._prepare(sessions, shapes, samples, inputs)
         # What the meters and making up inputs took (numpy's random numbers, samples) is no memory of the model.
         self._not_the_model = _BASELINE + memory.resident_bytes() - loaded
         return {
@@ -72,13 +76,16 @@ class Worker:
             "load_ms": load_ms,
             "rss_load_peak_bytes": peak,
             "input": self._subject.input_shape,
+            "shapes": self._subject.shapes,
         }
 
-    def _prepare(self, sessions: list[InferenceSession], shapes: dict[str, list[int]], samples: str | None) -> None:
+    def _prepare(
+        self, sessions: list[InferenceSession], shapes: dict[str, list[int]], samples: str | None, inputs: str | None
+    ) -> None:
         from edgenet.bench import subjects
 
         self._held_out: HeldOut | None = None
-        if samples is not None and not shapes:
+        if samples is not None and not shapes and inputs is None:
             from edgenet.tasks import held_out
 
             self._held_out = held_out.HeldOut.load(samples)
@@ -86,11 +93,12 @@ class Worker:
         if len(sessions) == 2:
             self._subject = subjects.EncoderAndDecoder(sessions[0], sessions[1], self._held_out)
         else:
-            self._subject = subjects.SingleFile(sessions[0], self._held_out, shapes)
+            self._subject = subjects.SingleFile(sessions[0], self._held_out, shapes, inputs)
         self._once = self._subject.once()
 
     def warm_up(self, seconds: float) -> dict[str, object]:
-        first_ms = self._time_one()
+        with self._subject.explained():
+            first_ms = self._time_one()
         # ResNet-18 takes some three runs until its memory pattern and caches stand.
         times: list[float] = []
         end = time.perf_counter() + seconds
@@ -107,8 +115,11 @@ class Worker:
     def block(self, runs: int) -> dict[str, object]:
         # The model before us in the round has emptied the caches.
         self._once()
+        self._energy.millijoules()
         block = self._timer.run(self._once, runs)
-        return {"times_ms": block.times_ms, "disturbed": block.disturbance}
+        used = self._energy.millijoules()
+        energy = None if used is None else used / runs
+        return {"times_ms": block.times_ms, "disturbed": block.disturbance, "energy_mj": energy}
 
     def accuracy(self) -> dict[str, object] | None:
         if self._held_out is None:
@@ -124,6 +135,15 @@ class Worker:
         files = zip(self._files, self._subject.feeds_by_file(), strict=True)
         peaks = [peak_bytes(file, self._native, feeds) for file, feeds in files]
         return None if None in peaks else max(peak for peak in peaks if peak is not None)
+
+    def profile(self) -> list[dict[str, object]] | None:
+        from edgenet.bench.profiling import profile
+
+        files = zip(self._files, self._subject.feeds_by_file(), self._subject.runs_by_file, strict=True)
+        return profile(
+            [(part, file, feeds, runs) for part, (file, feeds, runs) in zip(self._subject.parts, files, strict=True)],
+            self._native,
+        )
 
     def serve(self, requests: IO[str], replies: IO[str]) -> None:
         for line in requests:

@@ -24,6 +24,16 @@ from edgenet.errors import EdgenetError
     help="Least time of every row's runs.",
 )  # fmt: skip
 @click.option("--input-shape", "shapes", multiple=True, metavar="NAME:SIZES", help="As input:1,3,224,224; repeatable.")
+@click.option("--inputs", type=click.Path(path_type=Path), metavar="FILE.npz", help="Run on your own arrays, by name.")
+@click.option(
+    "--accuracy/--no-accuracy", default=True, show_default=True,
+    help="Measure the task's metric on the samples.npz beside a file, on the device and in the same session.",
+)  # fmt: skip
+@click.option("--profile", is_flag=True, help="Show where the time goes, operator by operator.")
+@click.option(
+    "--quantize", type=click.Choice(["int8"]),
+    help="Add ONNX Runtime's own 8-bit version of each full-precision file as a row.",
+)  # fmt: skip
 @click.option("--json", "json_file", metavar="FILE", help="Write the result, plot beside it; - for standard output.")
 @click.option("--csv", "csv_file", metavar="FILE", help="Write the rows as a table.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Compare with an earlier result of --json.")
@@ -34,14 +44,23 @@ def bench(
     min_runs: int,
     min_seconds: float,
     shapes: tuple[str, ...],
+    inputs: Path | None,
+    accuracy: bool,
+    profile: bool,
+    quantize: str | None,
     json_file: str | None,
     csv_file: str | None,
     baseline: Path | None,
 ) -> None:
     """Measure size, memory, latency, speedup and accuracy of run folders or any .onnx files.
 
-    Without PATH: the newest run under runs/, else ResNet-18 at 224x224 with untrained weights. Every network runs in
-    a process of its own, all in turns; Ctrl-C ends the timing early and keeps what was measured.
+    Without PATH: the newest run under runs/, else ResNet-18 at 224x224 with untrained weights. Files of others run
+    too: give open sizes with --input-shape, or real inputs with --inputs.
+
+    Every network runs in a process of its own, all in turns, in five windows or more, each with new processes where
+    --min-seconds is 0.5 or more. A latency is the median of the windows, and the 95 % interval of a speedup is over
+    windows, which are added (up to 15) while it is wider than 4 %. A row is marked ! where the interval is wider than
+    5 %, or the machine was disturbed; the note says why. Ctrl-C ends the timing early and keeps what was measured.
     """
     from edgenet import bench as room
 
@@ -54,10 +73,13 @@ def bench(
     before = room.read_result(baseline) if baseline else None
     places = [room.get_device(device) for device in devices]
     wanted = room.parse_shapes(shapes)
+    if inputs and not inputs.is_file():
+        raise EdgenetError(f"{inputs} is not a file; --inputs takes what numpy.savez(FILE, input=array) wrote.")
     targets = list(paths) or [_default_target()]
     with progress() as report:
         result = room.run(
             targets, places, threads=threads, min_runs=min_runs, min_seconds=min_seconds, shapes=wanted,
+            inputs=inputs, accuracy=accuracy, profile=profile, quantize=quantize,
             command=["edgenet", *sys.argv[1:]], progress=report,
         )  # fmt: skip
     _show(result, before, baseline, to_stderr=json_file == "-")
@@ -96,8 +118,11 @@ def _write(result: dict[str, Any], json_file: str | None, csv_file: str | None) 
 
 def _show(result: dict[str, Any], before: dict[str, Any] | None, baseline: Path | None, to_stderr: bool) -> None:
     from edgenet.bench import compare
-    from edgenet.report import comparison_table, table
+    from edgenet.report import comparison_table, profile_tables, table
 
     show(table(result), to_stderr)
+    profiles = profile_tables(result)
+    if profiles is not None:
+        show(profiles, to_stderr)
     if before is not None:
         show(comparison_table(compare(before, result), str(baseline), "this run"), to_stderr)

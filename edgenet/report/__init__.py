@@ -4,6 +4,7 @@ from edgenet.report.comparison import comparison_table
 from edgenet.report.inspection import inspection_table
 from edgenet.report.markdown import markdown
 from edgenet.report.plot import plot
+from edgenet.report.profile import profile_tables
 from edgenet.report.table import table
 
-__all__ = ["comparison_table", "inspection_table", "markdown", "plot", "table"]
+__all__ = ["comparison_table", "inspection_table", "markdown", "plot", "profile_tables", "table"]

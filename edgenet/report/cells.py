@@ -11,8 +11,8 @@ NOTHING = "-"
 HEADINGS = ("scheme", "path", "size", "smaller", "memory", "latency", "faster", "accuracy", "loss")
 EXPLANATION = (
     "size: of the file; memory: the highest resident set while loading and running, above a process that has only "
-    "imported ONNX Runtime; latency: median; faster: over full, median of paired rounds with its 95 % interval; "
-    "loss: what is lost against full, of fractions in points."
+    "imported ONNX Runtime; latency: median of five windows or more; faster: over full, median of paired rounds with "
+    "its 95 % interval; loss: what is lost against full, of fractions in points."
 )
 
 
@@ -58,6 +58,12 @@ def row(result: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def name(line: Mapping[str, Any]) -> str:
+    """Return what tells a row in a sentence: its folder if that is needed, network, scheme and path."""
+    place = f"{folder(line)}: " if folder(line) else ""
+    return place + " ".join(str(line[key]) for key in ("model", "scheme", "path") if line[key])
+
+
 def title(rows: Sequence[Mapping[str, Any]]) -> str:
     """Say which network, on which data, at which input, of rows that share them; and its folder, if that tells it."""
     first = rows[0]
@@ -91,13 +97,13 @@ def networks(result: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
 
 
 def notes(result: Mapping[str, Any]) -> list[str]:
-    """Return what a reader must know beside the figures: doubts, and why native kernels did not run."""
-    found: list[str] = []
-    for line in result["rows"]:
-        place = f"{folder(line)}: " if folder(line) else ""
-        name = place + " ".join(str(line[key]) for key in ("model", "scheme", "path") if line[key])
-        if line["flags"]:
-            found.append(f"! {name}: {'; '.join(line['flags'])}.")
+    """Return what a reader must know beside the figures: doubts, what is slower than full, why nothing ran natively."""
+    found = [f"! {name(line)}: {'; '.join(line['flags'])}." for line in result["rows"] if line["flags"]]
+    found += [
+        f"{name(line)} is slower than full: it takes {_three_digits(1 / line['speedup']['median'])} times as long."
+        for line in result["rows"]
+        if line["speedup"] and line["speedup"]["high"] < 1
+    ]
     for device, environment in result["environments"].items():
         paths = {line["path"] for line in result["rows"] if line["device"] == device}
         if "portable" not in paths or "native" in paths:

@@ -39,6 +39,7 @@ from edgenet.runtime.tensors import (
 BINARY_MACS_PER_OPERATION = 64
 """A 64-bit word holds 64 one-bit products: 64 binary multiply-adds count as one operation (XNOR-Net, section 4.1)."""
 
+_EIGHT_BIT_ACTIVATIONS = ("ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul", "DynamicQuantizeLSTM")
 _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
@@ -124,7 +125,7 @@ def inspect(
     Raises:
         EdgenetError: no such file, not an ONNX file, or `input_shape` contradicts the file.
     """
-    model = _load(path)
+    model = read_model(path)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     given = input_shape if isinstance(input_shape, Mapping) else {} if input_shape is None else {"": input_shape}
     recorded = metadata
@@ -165,7 +166,12 @@ def _sum_or_none(values: Iterator[int | None]) -> int | None:
     return total
 
 
-def _load(path: str | Path | bytes) -> onnx.ModelProto:
+def read_model(path: str | Path | bytes) -> onnx.ModelProto:
+    """Read an ONNX file without weights that lie outside of it, functions of others than edgenet put in place.
+
+    Raises:
+        EdgenetError: no such file, or not an ONNX file.
+    """
     name = "the given bytes" if isinstance(path, bytes) else str(path)
     try:
         if isinstance(path, bytes):
@@ -251,7 +257,7 @@ def _inspect_embedding(node: NodeProto, embedding: Embedding, recorded: Mapping[
 
 
 def _activation_bits(node: NodeProto, tensors: Tensors, types: Mapping[str, int]) -> int:
-    if has_int8_activations(node) or node.op_type in ("ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul"):
+    if has_int8_activations(node) or node.op_type in _EIGHT_BIT_ACTIVATIONS:
         return 8
     producer = tensors.producers.get(node.input[0])
     name = producer.input[0] if producer is not None and producer.op_type == "DequantizeLinear" else node.input[0]
@@ -283,6 +289,9 @@ def _macs(node: NodeProto, shapes: Mapping[str, Shape]) -> int | None:
         return times(result, int(get_attribute(node, "K")))
     if weight is None or left is None:
         return None
+    if node.op_type == "DynamicQuantizeLSTM":
+        # Its weights lie the other way round: directions, inputs, gates by hidden.
+        return left[0] * left[1] * weight[0] * weight[2] * (left[2] + weight[2] // _GATES["LSTM"])
     if node.op_type in _GATES:
         directions, gates_by_hidden = weight[0], weight[1]
         hidden = gates_by_hidden // _GATES[node.op_type]

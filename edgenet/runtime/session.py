@@ -15,7 +15,7 @@ from edgenet.runtime.scan import count_operator_nodes
 
 METADATA_PREFIX = "edgenet."
 
-_ORT_ERRORS: tuple[type[Exception], ...] = (
+ORT_ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
     ValueError,
     *(value for value in vars(states).values() if isinstance(value, type) and issubclass(value, Exception)),
@@ -63,7 +63,7 @@ class InferenceSession:
                 if self._nodes and native is not False and reason is None:
                     session_options.register_custom_ops_library(library.find())
                 self.ort = onnxruntime.InferenceSession(model, session_options, providers=["CPUExecutionProvider"])
-            except _ORT_ERRORS as error:
+            except ORT_ERRORS as error:
                 raise EdgenetError(f"{self._name} cannot be loaded: {one_line(error)}") from error
             self._kernels = library.kernels_created() - before if self._nodes else 0
         if native and self._nodes and not self._kernels:
@@ -122,7 +122,7 @@ class InferenceSession:
         """
         try:
             return list(self.ort.run(None if outputs is None else list(outputs), dict(feeds)))
-        except _ORT_ERRORS as error:
+        except ORT_ERRORS as error:
             raise EdgenetError(f"{self._name} cannot run on these inputs: {one_line(error)}") from error
 
 

@@ -15,7 +15,7 @@ from edgenet.runtime.operators import DOMAIN, WEIGHT_INPUT, has_binary_weights
 WEIGHT_INPUTS = {
     "Conv": [1], "ConvTranspose": [1], "ConvInteger": [1], "QLinearConv": [3], "FusedConv": [1],
     "Gemm": [1], "MatMul": [1], "MatMulInteger": [1], "QLinearMatMul": [3], "MatMulNBits": [1],
-    "RNN": [1, 2], "GRU": [1, 2], "LSTM": [1, 2],
+    "RNN": [1, 2], "GRU": [1, 2], "LSTM": [1, 2], "DynamicQuantizeLSTM": [1, 2],
     **{name: [index] for name, index in WEIGHT_INPUT.items()},
 }  # fmt: skip
 _TRANSPARENT = {"Cast", "DequantizeLinear", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}

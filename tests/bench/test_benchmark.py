@@ -14,6 +14,8 @@ import pytest
 
 from edgenet import bench
 from edgenet.bench import targets
+from edgenet.bench.devices.cpu import CpuDevice
+from edgenet.bench.devices.worker_process import WorkerProcess
 from edgenet.bench.results import ROW_KEYS
 from edgenet.errors import EdgenetError
 from edgenet.runtime import library
@@ -47,7 +49,7 @@ def test_every_key_is_there_in_every_row_and_the_whole_is_json(result: dict) -> 
 
 def test_the_environment_names_machine_and_versions(result: dict) -> None:
     stamp = result["environments"]["cpu"]
-    keys = ["cpu", "isa", "cores", "threads", "governor", "os", "python", "onnxruntime", "edgenet", "operators"]
+    keys = ["cpu", "isa", "cores", "threads", "governor", "load", "os", "python", "onnxruntime", "edgenet", "operators"]
     assert list(stamp) == keys
     assert (stamp["isa"], stamp["operators"]) == (library.isa(), library.version())
     assert stamp["threads"] == 1
@@ -72,11 +74,36 @@ def test_latencies_are_ordered_and_enough(result: dict) -> None:
         assert row["throughput_per_s"] == pytest.approx(1e3 / latency["mean"])
 
 
+def test_latencies_are_told_window_by_window_and_as_a_distribution(result: dict) -> None:
+    for row in result["rows"]:
+        latency = row["latency_ms"]
+        assert 5 <= len(latency["windows"]) <= 15
+        assert latency["p50"] == np.median(latency["windows"])
+        assert len(latency["quantiles"]) == 21
+        assert latency["quantiles"] == sorted(latency["quantiles"])
+        assert latency["quantiles"][0] == latency["min"]
+
+
 def test_speedups_have_an_interval_and_only_others_than_full_have_one(result: dict) -> None:
     assert result["rows"][0]["speedup"] is None
     for row in result["rows"][1:]:
         assert row["speedup"]["over"] == "full"
         assert row["speedup"]["low"] <= row["speedup"]["median"] <= row["speedup"]["high"]
+        assert row["speedup"]["median"] == pytest.approx(np.median(row["speedup"]["windows"]))
+
+
+def test_every_window_of_a_long_measurement_has_processes_of_its_own(folder: Path) -> None:
+    class Counting(CpuDevice):
+        started = 0
+
+        def start(self) -> WorkerProcess:
+            self.started += 1
+            return super().start()
+
+    device = Counting()
+    (row,) = bench.run([folder / "full.onnx"], device, min_runs=10, min_seconds=0.5)["rows"]
+    assert device.started == len(row["latency_ms"]["windows"]) >= 5
+    assert row["latency_ms"]["runs"] >= 10
 
 
 def test_accuracy_comes_from_the_run_folders_samples(folder: Path, result: dict) -> None:
@@ -143,7 +170,7 @@ def test_progress_runs_from_nothing_to_all(folder: Path) -> None:
 
 def test_ctrl_c_keeps_what_was_measured_and_flags_it(folder: Path) -> None:
     def interrupt_soon(fraction: float, text: str) -> None:
-        if text == "timing, round 5":
+        if text == "timing, window 1, round 5":
             threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 
     (row,) = bench.run([folder / "full.onnx"], min_runs=10**9, min_seconds=600, progress=interrupt_soon)["rows"]
@@ -151,6 +178,7 @@ def test_ctrl_c_keeps_what_was_measured_and_flags_it(folder: Path) -> None:
     assert row["accuracy"]["value"] == 1
     assert not row["valid"]
     assert any(flag.startswith("too few runs") for flag in row["flags"])
+    assert "interrupted: 1 of 5 windows were timed" in row["flags"]
 
 
 @pytest.mark.parametrize(

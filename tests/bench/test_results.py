@@ -69,7 +69,7 @@ def test_a_missing_result_is_named(tmp_path: Path) -> None:
 def track(blocks: list[list[float]], disturbed: int = 0) -> Track:
     made = Track()
     for number, block in enumerate(blocks):
-        made.add(block, "the host took 30 ms" if number < disturbed else None)
+        made.add(block, "the host took 30 ms" if number < disturbed else None, number * 5 // len(blocks))
     return made
 
 
@@ -104,7 +104,7 @@ def test_a_machine_that_slows_down_is_flagged() -> None:
 
 def test_an_uncertain_speedup_is_flagged() -> None:
     line = row("xnor")
-    slow, wobbling = track([[4.0]] * 12), track([[1.0], [2.0]] * 6)
+    slow, wobbling = track([[4.0]] * 15), track([[1.0]] * 6 + [[2.0]] * 9)
     results.add_comparison(line, wobbling, row("full"), slow)
     assert line["speedup"]["low"] < line["speedup"]["median"] < line["speedup"]["high"]
     assert line["flags"][0].startswith("wide interval")
@@ -114,14 +114,32 @@ def test_a_speedup_comes_from_the_rounds_in_which_both_were_quiet() -> None:
     line = row("xnor")
     full = track([[100.0]] * 3 + [[4.0]] * 10, disturbed=3)
     results.add_comparison(line, track([[1.0]] * 13), row("full"), full)
-    assert line["speedup"] == {"over": "full", "median": 4, "low": 4, "high": 4}
+    assert line["speedup"]["median"] == pytest.approx(4)
+    assert (line["speedup"]["low"], line["speedup"]["high"]) == pytest.approx((3.937, 4.064), abs=2e-3)
     assert line["flags"] == []
+
+
+def test_a_measurement_cut_short_says_how_many_windows_it_had() -> None:
+    made = Track()
+    for _ in range(12):
+        made.add([1.0], None, window=0)
+    assert flags(made) == "interrupted: 1 of 5 windows were timed"
+
+
+def test_energy_is_that_of_the_undisturbed_runs_and_null_without_a_meter() -> None:
+    made, line = Track(), row("full")
+    for number in range(15):
+        made.add([1.0], "the host took 30 ms" if number < 3 else None, number // 3, 50.0 if number < 3 else 7.0)
+    results.add_latency(line, made, 1.0, 1.0, 1)
+    assert line["energy_mj"] == 7
+    results.add_latency(line, track([[1.0]] * 12), 1.0, 1.0, 1)
+    assert line["energy_mj"] is None
 
 
 def test_a_speedup_without_enough_quiet_rounds_is_there_but_flagged() -> None:
     line = row("xnor")
     results.add_comparison(line, track([[1.0]] * 12), row("full"), track([[4.0]] * 12, disturbed=6))
-    assert line["speedup"]["median"] == 4
+    assert line["speedup"]["median"] == pytest.approx(4)
     assert line["flags"] == ["disturbed: in only 6 of 12 rounds were this and full both quiet"]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -93,6 +94,20 @@ def test_input_shapes_reach_the_network_and_leave_accuracy_out(folder: Path) -> 
     assert row["accuracy"] is None
 
 
+def test_a_profile_an_8_bit_version_and_no_accuracy_are_had_by_options(folder: Path) -> None:
+    done = call("bench", folder / "full.onnx", *QUICK, "--profile", "--quantize", "int8", "--no-accuracy")
+    assert done.exit_code == 0
+    assert "tiny full plain: where the time goes" in done.stdout
+    assert "tiny int8 plain: where the time goes" in done.stdout
+    assert "100.0 %" not in done.stdout
+
+
+def test_inputs_of_ones_own_reach_the_network(folder: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "inputs.npz", input=np.zeros((2, models.INPUTS), np.float32))
+    done = call("bench", folder / "full.onnx", *QUICK, "--inputs", tmp_path / "inputs.npz", "--json", "-")
+    assert json.loads(done.stdout)["rows"][0]["input"] == [2, 64]
+
+
 def test_inspect_shows_layers(folder: Path) -> None:
     done = call("inspect", folder / "xnor.onnx")
     assert done.exit_code == 0
@@ -108,6 +123,21 @@ def test_compare_takes_files_and_run_folders(folder: Path, result_file: Path) ->
     assert "tiny full plain" in done.stdout
     as_json = json.loads(call("compare", result_file, folder, "--json", "-").stdout)
     assert as_json["rows"][0]["changes"][0]["verdict"] == "same"
+
+
+def test_compare_fails_for_ci_where_a_result_is_worse_beyond_doubt(result_file: Path, tmp_path: Path) -> None:
+    result = json.loads(result_file.read_text())
+    for row in result["rows"]:
+        row["file_bytes"] *= 2
+    (tmp_path / "worse.json").write_text(json.dumps(result))
+    passed = call("compare", result_file, tmp_path / "worse.json", "--fail-if", "slower:5%", "--fail-if", "loss:0")
+    assert passed.exit_code == 0, passed.output
+    failed = call("compare", result_file, tmp_path / "worse.json", "--fail-if", "slower:5%", "--fail-if", "larger:50%")
+    assert failed.exit_code == 1
+    assert "second / first" in " ".join(failed.stdout.split())
+    (line,) = failed.stderr.splitlines()
+    assert "worse.json fails against" in line
+    assert "tiny full plain is larger by 100.0%" in line
 
 
 def test_what_there_is_to_choose_from_is_listed() -> None:
@@ -165,6 +195,7 @@ def test_bad_input_of_bench_is_one_sentence(folder: Path, tmp_path: Path) -> Non
     assert "samples.npz holds no samples" in refused("bench", spoilt)
     assert "no input 'picture'; its inputs are input" in refused("bench", file, "--input-shape", "picture:1,64")
     assert "name the result .json" in refused("bench", file, "--json", tmp_path / "result.png")
+    assert "none.npz is not a file" in refused("bench", file, "--inputs", tmp_path / "none.npz")
     for option in ("--json", "--csv"):
         assert "cannot be written" in refused("bench", file, option, tmp_path / "no" / "folder.json")
         assert "cannot be written" in refused("bench", file, option, tmp_path / "empty")
@@ -204,7 +235,15 @@ def test_debug_shows_where_an_error_comes_from() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["bench", "--threads", "0"], ["bench", "--min-seconds", "0"], ["nothing"], ["inspect"]]
+    "words",
+    [
+        ["bench", "--threads", "0"],
+        ["bench", "--min-seconds", "0"],
+        ["bench", "--quantize", "int4"],
+        ["compare", "a.json", "b.json", "--fail-if", "slower"],
+        ["nothing"],
+        ["inspect"],
+    ],
 )
 def test_wrong_usage_exits_with_2(words: list[str]) -> None:
     assert CliRunner().invoke(main, words).exit_code == 2

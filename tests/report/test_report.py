@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -26,6 +27,8 @@ bwn     native    2.23 MB    20.0x  6.69 MB  4.91 ms  0.88x 0.86–0.90    98.1 
 xnor    native    2.26 MB    19.8x  6.78 MB  1.21 ms  3.56x 3.54–3.58    97.3 %   1.2
 xnor !  portable  2.26 MB    19.8x  6.78 MB  5.20 ms  0.83x 0.81–0.85    97.3 %   1.2
 ! resnet18 xnor portable: too few runs: 9 of 50; throttled.
+resnet18 bwn native is slower than full: it takes 1.14 times as long.
+resnet18 xnor portable is slower than full: it takes 1.21 times as long.
 """
 
 
@@ -63,6 +66,52 @@ def test_the_page_has_table_plot_environment_and_command() -> None:
     assert "](plot.png)" in page
     assert "isa avx512" in page
     assert "by `edgenet bench 'my run'`, seed 0" in page
+
+
+def test_a_compressed_network_that_is_slower_is_said_to_be_slower_and_one_that_may_not_be_is_not() -> None:
+    told = result()
+    told["rows"][1]["speedup"].update(low=0.9, high=1.01)
+    assert "resnet18 bwn native is slower" not in report.markdown(told)
+    assert "- resnet18 xnor portable is slower than full: it takes 1.21 times as long." in report.markdown(told)
+
+
+def layer(name: str, milliseconds: float, **changes: Any) -> dict[str, Any]:
+    values = {
+        "layer": name, "operator": "Conv", "ms": milliseconds, "share": milliseconds / 10, "weight_bytes": 1000,
+        "precision": "32x32", "macs": 5000, "binary_macs": 0, "fused": [], "kernels": 1,
+    }  # fmt: skip
+    return {**values, **changes}
+
+
+def test_a_profile_shows_the_slowest_layers_what_is_left_and_all() -> None:
+    profiled = result()
+    xnor = {"precision": "1x1", "macs": 0, "binary_macs": 64_000, "fused": ["BatchNormalization", "QuantizeLinear"]}
+    profiled["rows"][2]["profile"] = [
+        *(layer(f"small{i}", 0.1) for i in range(20)), layer("slow", 6.0, **xnor), layer("medium", 2.0),
+    ]  # fmt: skip
+    tables = report.profile_tables(profiled)
+    assert tables is not None
+    text = printed(tables)
+    assert "resnet18 xnor native: where the time goes" in text
+    lines = [line.split() for line in text.splitlines()]
+    assert [
+        "slow",
+        "Conv",
+        "6.00",
+        "ms",
+        "60.0%",
+        "1.00",
+        "kB",
+        "1x1",
+        "64.0",
+        "k",
+        "binary",
+        "BatchNormalization",
+    ] in lines
+    assert ["12", "others", "1.20", "ms", "12.0%", "12.0", "kB", "-", "60.0", "k"] in lines
+    assert ["all", "10.0", "ms", "100.0%", "22.0", "kB", "-", "105", "k", "+", "64.0", "k", "binary"] in lines
+    assert max(map(len, text.splitlines())) <= 100
+    assert report.profile_tables(result()) is None
 
 
 def test_rows_without_accuracy_or_reference_have_dashes() -> None:
@@ -123,7 +172,7 @@ def two_runs() -> dict:
 def test_two_runs_of_a_network_have_a_table_each() -> None:
     text = printed(report.table(two_runs()))
     first, second = text.index("a: resnet18 on digits"), text.index("b: resnet18 on digits")
-    assert text[first:second].count("native") == text[second:].count("native") == 2
+    assert text[first:second].count("native ") == text[second : text.index("! a:")].count("native ") == 2
     assert "! b: resnet18 xnor portable: too few runs" in text
     page = report.markdown(two_runs())
     assert "## a: resnet18 on digits, input 1x3x32x32, cpu" in page

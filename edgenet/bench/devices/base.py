@@ -25,6 +25,14 @@ class Settings:
     """Least time of undisturbed runs of every row, in seconds."""
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Input shapes by name, the empty name for the first input; with them accuracy is left out."""
+    inputs: Path | None = None
+    """An .npz file of arrays by input name to run on; with it accuracy is left out."""
+    accuracy: bool = True
+    """Whether to measure accuracy where a file has samples beside it."""
+    profile: bool = False
+    """Whether to say where the time goes, operator by operator."""
+    quantize: Callable[[Path], Path] | None = None
+    """Writes ONNX Runtime's own version of a full-precision file with fewer bits, which becomes a row beside it."""
 
 
 class Device(ABC):

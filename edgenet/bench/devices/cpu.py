@@ -39,3 +39,6 @@ class CpuDevice(WorkerDevice):
 
     def throttle_count(self) -> int:
         return machine.throttle_count()
+
+    def condition(self) -> machine.Condition:
+        return machine.Condition.now()

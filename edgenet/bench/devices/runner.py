@@ -84,7 +84,7 @@ class RunnerProcess(WorkerProcess):
             return self._load(**arguments)
         if request == "accuracy":
             return self._accuracy()
-        if request == "activations":
+        if request in ("activations", "profile"):
             # Needs ONNX Runtime's own profile and its optimised graph.
             return None
         return super().call(request, **arguments)
@@ -98,6 +98,7 @@ class RunnerProcess(WorkerProcess):
         shapes: dict[str, list[int]],
         samples: str | None,
         encoder: str | None = None,
+        inputs: str | None = None,
     ) -> dict[str, object]:
         files = [file] if encoder is None else [encoder, file]
         there = [self._carrier.model(Path(part)) for part in files]
@@ -108,14 +109,14 @@ class RunnerProcess(WorkerProcess):
             )
         self._pair = encoder is not None
         self._optional = state["optional"]
-        self._held_out = HeldOut.load(samples) if samples is not None and not shapes else None
+        self._held_out = HeldOut.load(samples) if samples is not None and not shapes and inputs is None else None
         if self._pair:
             sample = subjects.need_samples(self._held_out).typical()
             shape, self._fixed = list(sample.inputs.shape), None
             self._feed({"input": sample.inputs}, begin=sample.begin, steps=sample.targets.shape[1] - 1)
         else:
-            inputs = [Input.of(described) for described in state["inputs"]]
-            feeds = subjects.SampleFeeds(inputs, self._optional, _metadata(file), self._held_out, shapes)
+            graph = [Input.of(described) for described in state["inputs"]]
+            feeds = subjects.SampleFeeds(graph, self._optional, _metadata(file), self._held_out, shapes, inputs)
             self._feeds, shape, self._fixed = feeds, feeds.input_shape, feeds.fixed_batch
             self._feed(feeds.timed)
         path = "plain" if native is None else "native" if native else "portable"
@@ -124,6 +125,7 @@ class RunnerProcess(WorkerProcess):
             "load_ms": state["load_ms"],
             "rss_load_peak_bytes": state["rss_load_peak_bytes"],
             "input": shape,
+            "shapes": None if self._pair else self._feeds.shapes,
         }
 
     def _feed(self, feeds: Mapping[str, np.ndarray], **arguments: int) -> None:

@@ -2,15 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from edgenet.bench import results
 from edgenet.bench.devices.base import Device, Progress, Settings
+from edgenet.bench.devices.launches import Launches
 from edgenet.bench.devices.worker_process import WorkerProcess
-from edgenet.bench.rounds import measure
-from edgenet.bench.targets import Target, collect, reference
+from edgenet.bench.machine import Condition
+from edgenet.bench.rounds import Track, measure
+from edgenet.bench.targets import collect, reference
 
 
 class WorkerDevice(Device):
@@ -32,61 +33,65 @@ class WorkerDevice(Device):
     def throttle_count(self) -> int:
         """Return how often the device has throttled for heat so far."""
 
+    def condition(self) -> Condition | None:
+        """Return what must stay as it is while the device measures; None where it cannot be told."""
+        return None
+
     def measure(self, paths: Sequence[str | Path], settings: Settings, progress: Progress) -> list[dict[str, Any]]:
-        targets = collect(paths, native=self.native_available(), shapes=settings.shapes)
-        throttled = self.throttle_count()
-        with ExitStack() as stack:
-            workers = [stack.enter_context(self.start()) for _ in targets]
-            rows = self._measure_rows(targets, workers, settings, progress)
-        if self.throttle_count() > throttled:
-            for row in rows:
-                row["flags"].append("throttled: the CPU slowed down for heat")
-        return rows
-
-    def _measure_rows(
-        self, targets: list[Target], workers: list[WorkerProcess], settings: Settings, progress: Progress
-    ) -> list[dict[str, Any]]:
+        targets = collect(paths, native=self.native_available(), shapes=settings.shapes, quantize=settings.quantize)
+        throttled, condition = self.throttle_count(), self.condition()
         rows = [results.static_row(self.name, target) for target in targets]
-        cores = self.cores(settings.threads)
-        loaded, warm = [], []
-        for number, (target, worker, row) in enumerate(zip(targets, workers, rows, strict=True)):
-            progress(0.1 * number / len(targets), f"loading {target.label}")
-            loaded.append(_load(worker, target, cores, settings))
-            warm.append(worker.call("warm_up", seconds=min(0.3, settings.min_seconds / 5)))
-            row.update({key: loaded[-1][key] for key in ("path", "input", "rss_load_peak_bytes")})
-            row["rss_run_bytes"] = warm[-1]["rss_run_bytes"]
-        tracks = measure(
-            workers,
-            [state["run_ms"] for state in warm],
-            min_runs=settings.min_runs,
-            min_seconds=settings.min_seconds,
-            progress=lambda fraction, text: progress(0.1 + 0.7 * fraction, text),
-        )
-        for number, (target, worker, row) in enumerate(zip(targets, workers, rows, strict=True)):
-            progress(0.8 + 0.2 * number / len(targets), f"accuracy and memory of {target.label}")
-            results.add_latency(
-                row, tracks[number], loaded[number]["load_ms"], warm[number]["first_ms"], settings.min_runs
+        flags: list[str] = []
+        reached = 0.0
+
+        def tell(fraction: float, text: str) -> None:
+            nonlocal reached
+            reached = max(reached, fraction)
+            progress(reached, text)
+
+        with Launches(targets, settings, self.start, self.cores, lambda text: tell(0.0, text)) as launches:
+
+            def launch(window: int) -> tuple[list[WorkerProcess], list[float]]:
+                flags.extend(self._changes(condition))
+                return launches.next(window)
+
+            references = [reference(target, targets) for target in targets]
+            pairs = [(full, i) for i, full in enumerate(references) if full is not None and full != i]
+            tracks = measure(
+                launch,
+                len(targets),
+                pairs,
+                min_runs=settings.min_runs,
+                min_seconds=settings.min_seconds,
+                progress=lambda fraction, text: tell(0.8 * fraction, text),
             )
-            accuracy = worker.call("accuracy")
-            row["accuracy"] = {**accuracy, "loss_vs_full": None} if accuracy else None
-            row["activation_peak_bytes"] = worker.call("activations")
-        for target, row, track in zip(targets, rows, tracks, strict=True):
-            index = reference(target, targets)
-            if index is not None and rows[index] is not row:
-                results.add_comparison(row, track, rows[index], tracks[index])
-        progress(1.0, "done")
+            flags.extend(self._changes(condition))
+            for number, (row, track) in enumerate(zip(rows, tracks, strict=True)):
+                tell(0.8 + 0.2 * number / len(targets), f"accuracy and memory of {targets[number].label}")
+                self._add_figures(row, track, launches, number, settings)
+        for full, i in pairs:
+            results.add_comparison(rows[i], tracks[i], rows[full], tracks[full])
+        if self.throttle_count() > throttled:
+            flags.append("throttled: the CPU slowed down for heat")
+        for row in rows:
+            row["flags"].extend(dict.fromkeys(flags))
+        tell(1.0, "done")
         return rows
 
+    def _changes(self, before: Condition | None) -> list[str]:
+        now = self.condition()
+        return before.changes(now) if before and now else []
 
-def _load(worker: WorkerProcess, target: Target, cores: list[int], settings: Settings) -> dict[str, Any]:
-    state = worker.call(
-        "load",
-        file=str(target.file),
-        native=target.native,
-        threads=settings.threads,
-        cores=cores,
-        shapes={name: list(shape) for name, shape in settings.shapes.items()},
-        samples=str(target.samples) if target.samples else None,
-        encoder=str(target.encoder) if target.encoder else None,
-    )
-    return dict(state)
+    def _add_figures(
+        self, row: dict[str, Any], track: Track, launches: Launches, number: int, settings: Settings
+    ) -> None:
+        row.update(launches.figures(number))
+        results.add_work(row, launches.targets[number], launches.shapes(number))
+        load_ms, first_ms = launches.start_up_ms(number)
+        results.add_latency(row, track, load_ms, first_ms, settings.min_runs)
+        worker = launches.workers[number]
+        accuracy = worker.call("accuracy") if settings.accuracy else None
+        row["accuracy"] = {**accuracy, "loss_vs_full": None} if accuracy else None
+        row["activation_peak_bytes"] = worker.call("activations")
+        if settings.profile:
+            row["profile"] = worker.call("profile")

@@ -1,0 +1,1 @@
+"""Does a benchmark agree with itself on a busy machine?"""
