@@ -46,8 +46,9 @@ class _Schemes(click.ParamType):
     "--schemes", default=",".join(SCHEMES), show_default=True, type=_Schemes(), metavar="LIST", help="What to make."
 )
 @click.option(
-    "--ends", default="int8", show_default=True, type=click.Choice(["fp32", "int8", "binary"]),
-    help="Precision of the first and the last layer and of 1x1 shortcut projections.",
+    "--ends", type=click.Choice(["fp32", "int8", "binary"]),
+    help="Precision of the first and the last layer and of 1x1 shortcut projections; default by recipe: int8, with "
+    "xnor-net fp32.",
 )  # fmt: skip
 @click.option(
     "--activations", default="fp32", show_default=True, type=click.Choice(["fp32", "int8"]),
@@ -55,7 +56,11 @@ class _Schemes(click.ParamType):
 )  # fmt: skip
 @click.option("--epochs", type=click.IntRange(0), help="Instead of the recipe's; 0 calibrates only.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Pretrained weights, .safetensors or .pth.")
-@click.option("--recipe", default="default", show_default=True, help="How to train.")
+@click.option(
+    "--recipe", default="default", show_default=True,
+    help="How to train: default, thorough (four times the epochs) or xnor-net (the plain method of that paper: no "
+    "teacher, no thresholds, scales K of the activations).",
+)  # fmt: skip
 @click.option("--no-distillation", is_flag=True, help="Let bwn and xnor learn without the full network's answers.")
 @click.option(
     "--seed",
@@ -76,7 +81,7 @@ def binarize(
     columns: tuple[str | int, ...] | None,
     pattern: str | None,
     schemes: tuple[str, ...],
-    ends: str,
+    ends: str | None,
     activations: str,
     epochs: int | None,
     weights: Path | None,

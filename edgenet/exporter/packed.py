@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from edgenet.exporter.functions import DOMAIN, OPERATOR_SET, OPSET
 from edgenet.nn import BinaryConv2d, BinaryLinear, pack_bits
+from edgenet.nn.activation_scale import row_scale, scale_map
 from edgenet.nn.drop_in import DropInConv2d
 
 
@@ -46,6 +47,7 @@ class PackedLayer(nn.Module):
     scale: Tensor
     bias: Tensor
     threshold: Tensor | None
+    late_bias: Tensor | None
 
     def __init__(
         self, signs: Tensor, scale: Tensor, bias: Tensor | None, threshold: Tensor | None, scheme: str, groups: int = 1
@@ -63,6 +65,20 @@ class PackedLayer(nn.Module):
         }
         for name, tensor in tensors.items():
             self.register_buffer(name, None if tensor is None else tensor.detach().clone())
+
+    def _scale_activations(self, layer: BinaryConv2d | BinaryLinear, axes: int) -> None:
+        """Leave the bias to `_scaled`, where the layer has scales of activations; `axes` follow the outputs' axis."""
+        self.scales_activations = layer.activation_scale
+        self.learns_thresholds = layer.threshold is not None
+        late = self.scales_activations and layer.bias is not None
+        self.register_buffer("late_bias", self.bias.clone().view(-1, *[1] * axes) if late else None)
+        if late:
+            self.bias.zero_()
+
+    def _scaled(self, y: Tensor, scales: Tensor) -> Tensor:
+        """The operator's sums multiplied with the scales of its activations, by standard nodes, and the bias."""
+        y = y * scales
+        return y if self.late_bias is None else y + self.late_bias
 
     def _operands(self, x: Tensor, last: Tensor) -> list[Tensor]:
         threshold = [] if self.threshold is None else [self.threshold]
@@ -107,19 +123,32 @@ class PackedConv2d(PackedLayer):
         )
         self.operator = f"{self.prefix}Conv2d{'Int8' if layer.activations == 'int8' else ''}"
         self.geometry = Geometry.of(layer)
+        self._scale_activations(layer, 2)
+        self._layer = [layer]  # in a list, so that it is no part of this module
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.geometry.convolve(self.operator, self._operands(x, self.bias))
+        y = self.geometry.convolve(self.operator, self._operands(x, self.bias))
+        if not self.scales_activations:
+            return y
+        threshold = self.threshold.view(-1, 1, 1) if self.threshold is not None and self.learns_thresholds else None
+        return self._scaled(y, scale_map(x, threshold, self._layer[0]))
 
 
 class PackedLinear(PackedLayer):
     """`XnorLinear` or `BwnLinear`."""
 
+    scales_activations = False
+
     @classmethod
     def of(cls, layer: BinaryLinear) -> "PackedLinear":
-        return cls(layer.binary_weight(), layer.scaling_factor(), layer.bias, layer.threshold, layer.scheme)
+        packed = cls(layer.binary_weight(), layer.scaling_factor(), layer.bias, layer.threshold, layer.scheme)
+        packed._scale_activations(layer, 0)
+        return packed
 
     def forward(self, x: Tensor) -> Tensor:
         shape = [*x.shape[:-1], self.weight_shape[0]]
         attributes = {"weight_shape": self.weight_shape}
-        return node(f"{self.prefix}Linear", self._operands(x, self.bias), attributes, [shape])[0]
+        y = node(f"{self.prefix}Linear", self._operands(x, self.bias), attributes, [shape])[0]
+        if not self.scales_activations:
+            return y
+        return self._scaled(y, row_scale(x, self.threshold if self.learns_thresholds else None))

@@ -32,6 +32,7 @@ class _Plan:
     ends: str
     activations: str
     embeddings: str
+    activation_scale: bool
     options: dict[str, Any]
 
 
@@ -39,7 +40,7 @@ def binarize(
     model: nn.Module, scheme: str, *, ends: str = "int8", filter_fn: FilterFunction | None = None,
     calibration: Tensor | tuple[Any, ...] | str | None = None,
     estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste", scale: str = "mean",
-    threshold: bool = True, activations: str = "fp32", embeddings: str | None = None,
+    threshold: bool = True, activations: str = "fp32", embeddings: str | None = None, activation_scale: bool = False,
 ) -> BinarizationReport:  # fmt: skip
     """Replace the convolutions, linear layers, embeddings and recurrent networks of `model` by binary ones, in place.
 
@@ -60,6 +61,9 @@ def binarize(
         As in `BinaryConv2d`.
     activations
         Of convolutions with 1-bit weights (scheme bwn): "fp32", or "int8", which is faster.
+    activation_scale
+        Scheme xnor: multiply sums with how large the activations were (XNOR-Net's map K, see `BinaryConv2d`).
+        Recurrent layers have no such scales: their activations are bounded by what squashes them.
     embeddings
         What becomes of embeddings: "fp32", "int8" or "binary"; None: as the ends. The first layer, of the ends, is the
         first that is no embedding.
@@ -81,7 +85,7 @@ def binarize(
         raise EdgenetError("binarize works on a model in place: wrap a single layer in torch.nn.Sequential")
     has_batch = calibration is not None and not isinstance(calibration, str)
     order = _execution_order(model, layers, calibration) if has_batch else list(layers)
-    plan = _Plan(scheme, ends, activations, embeddings or ends, {
+    plan = _Plan(scheme, ends, activations, embeddings or ends, activation_scale and scheme == "xnor", {
         "estimator": estimator, "weight_estimator": weight_estimator, "scale": scale, "threshold": threshold,
     })  # fmt: skip
     report = BinarizationReport(scheme, ends, activations, embeddings or ends)
@@ -225,14 +229,15 @@ def _binary_version(name: str, layer: nn.Module, role: str, plan: _Plan) -> tupl
     if role and plan.ends == "int8":
         return _int8_version(name, layer, role)
     scheme = "bwn" if role else plan.scheme
+    options = plan.options | {"activation_scale": plan.activation_scale and not role}
     binary: nn.Module
     if isinstance(layer, nn.Conv2d):
         activations, note = _activations(layer, scheme, plan)
-        binary = BinaryConv2d.from_float(layer, scheme=scheme, activations=activations, **plan.options)
+        binary = BinaryConv2d.from_float(layer, scheme=scheme, activations=activations, **options)
     else:
         assert isinstance(layer, nn.Linear)
         note = ""
-        binary = BinaryLinear.from_float(layer, scheme=scheme, **plan.options)
+        binary = BinaryLinear.from_float(layer, scheme=scheme, **options)
     reason = ", ".join(part for part in (role, note) if part)
     return binary, [LayerRow(name, type(layer).__name__, "binarized", scheme, reason, _count(layer))]
 

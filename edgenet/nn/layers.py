@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgenet.errors import EdgenetError
+from edgenet.nn.activation_scale import row_scale, scale_map
 from edgenet.nn.drop_in import DropIn, DropInConv2d, DropInLinear
 from edgenet.nn.estimators import Estimator, get_estimator
 from edgenet.nn.functional import (
@@ -39,17 +40,21 @@ class BinaryLayer(DropIn):
     scale_kind: str
     estimator: Estimator
     weight_estimator: Estimator
+    activation_scale: bool
 
     def _make_binary(
         self, inputs: int, scheme: str, estimator: str | Estimator, weight_estimator: str | Estimator, scale: str,
-        threshold: bool,
+        threshold: bool, activation_scale: bool = False,
     ) -> None:  # fmt: skip
         if scheme not in BINARY_SCHEMES:
             raise EdgenetError(f"unknown scheme {scheme!r} of a binary layer: use 'bwn' or 'xnor'")
         if scale not in SCALES:
             raise EdgenetError(f"unknown scale {scale!r} of a binary layer: use 'mean' or 'learnable'")
+        if activation_scale and scheme != "xnor":
+            raise EdgenetError(f"a binary layer of scheme {scheme!r} has float activations, which have no scales")
         self.scheme = scheme
         self.scale_kind = scale
+        self.activation_scale = activation_scale
         self.estimator = get_estimator(estimator)
         self.weight_estimator = get_estimator(weight_estimator)
         has_threshold = scheme == "xnor" and threshold
@@ -87,7 +92,9 @@ class BinaryLayer(DropIn):
                 self.scale.copy_(mean_magnitude(self.weight))
 
     def _binary_repr(self) -> str:
-        return f", scheme={self.scheme}, estimator={self.estimator.name or self.estimator}, scale={self.scale_kind}"
+        scaled = ", activation_scale=True" if self.activation_scale else ""
+        name = self.estimator.name or self.estimator
+        return f", scheme={self.scheme}, estimator={name}, scale={self.scale_kind}{scaled}"
 
 
 class BinaryConv2d(BinaryLayer, DropInConv2d):
@@ -100,8 +107,11 @@ class BinaryConv2d(BinaryLayer, DropInConv2d):
     gradient of the activations' sign, `weight_estimator` that of the weights'; `scale` is "mean" (of the latent
     weights' magnitudes) or "learnable". `activations` "int8" has a bwn convolution see 8-bit activations: `q * step`
     with `q = round(x / step)` and `step` = max |x| / 127, of each image by itself; the rounding passes gradients on.
-    Raises EdgenetError for an unknown scheme, scale, estimator or activations, and for int8 ones where activations are
-    1-bit or an output has more than 132,104 weights, whose sums a float32 would not hold.
+    `activation_scale` has an xnor convolution multiply its sums with how large the activations were,
+    `y[o] = scale[o] * conv(...)[o] * K + bias[o]`, K as `edgenet.nn.activation_scale.scale_map` has it.
+    Raises EdgenetError for an unknown scheme, scale, estimator or activations, for int8 ones where activations are
+    1-bit or an output has more than 132,104 weights, whose sums a float32 would not hold, and for scales of activations
+    that are float.
     Source: Rastegari et al. 2016, XNOR-Net, arXiv:1603.05279.
     """
 
@@ -112,14 +122,14 @@ class BinaryConv2d(BinaryLayer, DropInConv2d):
         stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] | str = 0,
         dilation: int | tuple[int, int] = 1, groups: int = 1, bias: bool = True, *,
         scheme: str = "xnor", estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste",
-        scale: str = "mean", threshold: bool = True, activations: str = "fp32",
+        scale: str = "mean", threshold: bool = True, activations: str = "fp32", activation_scale: bool = False,
         device: torch.device | str | None = None, dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
         nn.Conv2d.__init__(
             self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
             device=device, dtype=dtype,
         )  # fmt: skip
-        self._make_binary(in_channels, scheme, estimator, weight_estimator, scale, threshold)
+        self._make_binary(in_channels, scheme, estimator, weight_estimator, scale, threshold, activation_scale)
         self.activations = activations
         self._check_activations()
 
@@ -135,19 +145,29 @@ class BinaryConv2d(BinaryLayer, DropInConv2d):
             raise EdgenetError(f"int8 activations take at most {INT8_ROW_LIMIT:,} weights an output, these are {row:,}")
 
     def forward(self, x: Tensor) -> Tensor:
-        x, step = self._seen(x)
+        seen, step = self._seen(x)
         if self.training:
-            return self._conv_forward(x if step is None else x * step, self.scaled_weight(), self.bias)
+            bias = None if self.activation_scale else self.bias
+            y = self._conv_forward(seen if step is None else seen * step, self.scaled_weight(), bias)
+            return self._scaled(y, x) if self.activation_scale else y
         # Inference keeps the sum of whole numbers apart from the factor: it is exact, on every path.
         factor = self.scaling_factor().view(-1, 1, 1)
-        y = self._conv_forward(x, self.binary_weight(), None) * (factor if step is None else factor * step)
+        y = self._conv_forward(seen, self.binary_weight(), None) * (factor if step is None else factor * step)
+        return self._scaled(y, x)
+
+    def _scaled(self, y: Tensor, x: Tensor) -> Tensor:
+        """What is left to do to the scaled sums: the scales of the activations, and the bias."""
+        y = y * scale_map(x, self._thresholds(), self) if self.activation_scale else y
         return y if self.bias is None else y + self.bias.view(-1, 1, 1)
+
+    def _thresholds(self) -> Tensor | None:
+        return None if self.threshold is None else self.threshold.view(-1, 1, 1)
 
     def _seen(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """What the weights are multiplied with, and for 8-bit activations the step that it is in."""
         if self.activations == "int8":
             return quantize_int8(x, IMAGE_AXES)
-        return self.binary_input(x, None if self.threshold is None else self.threshold.view(-1, 1, 1)), None
+        return self.binary_input(x, self._thresholds()), None
 
     def extra_repr(self) -> str:
         activations = ", activations=int8" if self.activations == "int8" else ""
@@ -160,23 +180,28 @@ class BinaryLinear(BinaryLayer, DropInLinear):
     xnor: `y[o] = scale[o] * sum(sign(weight[o]) * sign(x >= threshold)) + bias[o]`;
     bwn: `y[o] = scale[o] * sum(sign(weight[o]) * x) + bias[o]`.
 
-    x [..., K]; weight [O, K]; threshold [K]; scale, bias [O]. Options and errors as for `BinaryConv2d`.
+    x [..., K]; weight [O, K]; threshold [K]; scale, bias [O]. Options and errors as for `BinaryConv2d`; activations of
+    a row have one scale, `edgenet.nn.activation_scale.row_scale`.
     """
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, *,
         scheme: str = "xnor", estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste",
-        scale: str = "mean", threshold: bool = True,
+        scale: str = "mean", threshold: bool = True, activation_scale: bool = False,
         device: torch.device | str | None = None, dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
         nn.Linear.__init__(self, in_features, out_features, bias, device=device, dtype=dtype)
-        self._make_binary(in_features, scheme, estimator, weight_estimator, scale, threshold)
+        self._make_binary(in_features, scheme, estimator, weight_estimator, scale, threshold, activation_scale)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.binary_input(x, self.threshold)
+        signs = self.binary_input(x, self.threshold)
+        if self.training and not self.activation_scale:
+            return F.linear(signs, self.scaled_weight(), self.bias)
         if self.training:
-            return F.linear(x, self.scaled_weight(), self.bias)
-        y = F.linear(x, self.binary_weight()) * self.scaling_factor()
+            y = F.linear(signs, self.scaled_weight())
+        else:
+            y = F.linear(signs, self.binary_weight()) * self.scaling_factor()
+        y = y * row_scale(x, self.threshold) if self.activation_scale else y
         return y if self.bias is None else y + self.bias
 
     def extra_repr(self) -> str:

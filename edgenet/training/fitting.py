@@ -32,7 +32,7 @@ class Plan:
     validation: HeldOut | None
     calibration: Arguments
     recipes: dict[str, Recipe]
-    ends: str
+    ends: str | None
     activations: str
     seed: int
     out: Path
@@ -41,13 +41,17 @@ class Plan:
     on_event: OnEvent
     progress_bar: bool | None
 
+    def ends_of(self, scheme: str) -> str:
+        """The ends of a scheme: those asked for, else those of its recipe."""
+        return "fp32" if scheme == "full" else self.ends or self.recipes[scheme].ends
+
     def settings(self, scheme: str, distilled: bool) -> dict[str, Any]:
         """What decides the outcome; a resumed training must have the same."""
         return {
             "model": self.network.name,
             "options": self.network.options,
             "scheme": scheme,
-            "ends": self.ends if scheme != "full" else "fp32",
+            "ends": self.ends_of(scheme),
             "activations": self.activations if scheme != "full" else "fp32",
             "data": self.data.name,
             "training_samples": len(self.data.train),

@@ -7,7 +7,7 @@ from typing import Any
 from edgenet.errors import EdgenetError
 from edgenet.tasks.dataset import IMAGES, SEQUENCES
 
-BINARY_OPTIONS = ("estimator", "weight_estimator", "scale", "embeddings")
+BINARY_OPTIONS = ("estimator", "weight_estimator", "scale", "threshold", "activation_scale", "embeddings")
 """What of a recipe decides how the binary layers compute."""
 
 
@@ -17,7 +17,9 @@ class Recipe:
 
     The optimizer is AdamW; weight decay is for float weights only, never for latent ones, whose size means nothing. The
     learning rate rises for the share `warmup` of all steps and falls to 0 along half a cosine. `distillation` is the
-    share of the teacher in the loss, `temperature` softens its answers (Hinton et al. 2015, arXiv:1503.02531).
+    share of the teacher in the loss, `temperature` softens its answers (Hinton et al. 2015, arXiv:1503.02531). A binary
+    network starts from the weights of the full one, unless `from_full` is false. `ends` are those where `train` is not
+    told; `estimator` to `embeddings` are options of `edgenet.nn.binarize`.
     """
 
     epochs: int
@@ -32,13 +34,22 @@ class Recipe:
     estimator: str = "approx_sign"
     weight_estimator: str = "ste"
     scale: str = "mean"
+    threshold: bool = True
+    activation_scale: bool = False
     embeddings: str | None = None  # "fp32", "int8" or "binary"; None: as the ends
+    ends: str = "int8"
+    from_full: bool = True
     patience: int = 0  # stop early: epochs without a better validation before training ends; 0: all epochs
     balanced: bool = False  # classes weigh in the loss by how rare they are: N / (classes * N of the class)
 
     def binary_options(self) -> dict[str, Any]:
         """What of it `edgenet.nn.binarize` takes."""
         return {name: getattr(self, name) for name in BINARY_OPTIONS}
+
+    @property
+    def needs_full(self) -> bool:
+        """Whether a binary network needs a trained full one, as its teacher or to start from."""
+        return self.from_full or self.distillation > 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -111,11 +122,37 @@ _SHARED = (
 # By model ("" for the user's own), then by scheme.
 _DEFAULT = {"": _OWN} | {name: recipes for recipes, names in _SHARED for name in names.split()}
 _THOROUGH_FACTOR = 4
-_RECIPES = ("default", "thorough")
+_XNOR_NET = {
+    "estimator": "ste", "weight_estimator": "ste", "scale": "mean", "threshold": False, "activation_scale": True,
+    "ends": "fp32", "distillation": 0.0, "from_full": False,
+}  # fmt: skip
+"""What tells the plain method of Rastegari et al. 2016 (XNOR-Net, arXiv:1603.05279) from ours: each network learns from
+the classes alone, from weights of its own, sign() has no thresholds and the gradient of a clipped identity, and the
+activations have their scales K."""
+
+
+def _default(recipe: Recipe, full: Recipe) -> Recipe:
+    return recipe
+
+
+def _thorough(recipe: Recipe, full: Recipe) -> Recipe:
+    return replace(recipe, epochs=recipe.epochs * _THOROUGH_FACTOR)
+
+
+def _xnor_net(recipe: Recipe, full: Recipe) -> Recipe:
+    if recipe is full:
+        return full
+    # What starts from nothing takes at least as long as the full network does.
+    return replace(recipe, **_XNOR_NET, epochs=max(recipe.epochs, full.epochs))  # type: ignore[arg-type]
+
+
+_RECIPES = {"default": _default, "thorough": _thorough, "xnor-net": _xnor_net}
+"""What each recipe makes of the default one of a scheme, beside that of the full network."""
 
 
 def list_recipes() -> list[str]:
-    """Names that `get_recipe` knows: "default", and "thorough" with four times the epochs."""
+    """Names that `get_recipe` knows: "default", "thorough" with four times the epochs, and "xnor-net", the plain method
+    of that paper."""
     return list(_RECIPES)
 
 
@@ -127,10 +164,9 @@ def get_recipe(name: str, model: str, scheme: str, task: str = IMAGES) -> Recipe
     """
     if name not in _RECIPES:
         raise EdgenetError(f"unknown recipe {name!r}: use one of {', '.join(_RECIPES)}")
-    recipe = _DEFAULT.get(model, _DEFAULT[""])[scheme]
-    if model not in _DEFAULT and task == SEQUENCES:
-        recipe = replace(recipe, gradient_clip=_RECURRENT_CLIP)
-    return recipe if name == "default" else replace(recipe, epochs=recipe.epochs * _THOROUGH_FACTOR)
+    recipes = _DEFAULT.get(model, _DEFAULT[""])
+    recipe = _RECIPES[name](recipes[scheme], recipes["full"])
+    return replace(recipe, gradient_clip=_RECURRENT_CLIP) if model not in _DEFAULT and task == SEQUENCES else recipe
 
 
 def choose_recipe(recipe: Recipes, epochs: int | None, model: str, scheme: str, task: str) -> Recipe:

@@ -47,8 +47,9 @@ class TrainedNetwork:
 
 def train(
     model: str | Factory, schemes: Sequence[str] = SCHEMES, data: str | Path | None = None, *,
-    epochs: int | None = None, seed: int = 0, out: str | Path | None = None, resume: bool = False, ends: str = "int8",
-    activations: str = "fp32", weights: str | Path | None = None, recipe: Recipes = "default", distill: bool = True,
+    epochs: int | None = None, seed: int = 0, out: str | Path | None = None, resume: bool = False,
+    ends: str | None = None, activations: str = "fp32", weights: str | Path | None = None,
+    recipe: Recipes = "default", distill: bool = True,
     options: Mapping[str, Any] | None = None, on_event: OnEvent = print_event, progress_bar: bool | None = None,
     data_dir: str | Path | None = None, data_options: Mapping[str, Any] | None = None,
 ) -> list[TrainedNetwork]:  # fmt: skip
@@ -61,8 +62,8 @@ def train(
         Networks that take samples of unequal lengths are those of the registry; the data decide their vocabularies and
         features.
     schemes
-        Of "full", "bwn" and "xnor". The full network is trained even where it is not asked for, as long as it is the
-        teacher: the binary ones start from its weights and learn from its answers (distillation).
+        Of "full", "bwn" and "xnor". The full network is trained even where it is not asked for, as long as a recipe has
+        the binary ones start from its weights and learn from its answers (distillation).
     data
         A built-in set or one's own (see `edgenet.tasks.load`, and `load_sequences` for networks over sequences of
         unequal lengths); None takes the network's default.
@@ -78,7 +79,7 @@ def train(
         Go on where an interrupted run with the same options stopped; the final weights are those of a run that was
         not interrupted. Otherwise networks and training states that are there are overwritten.
     ends
-        Of the binary networks: "fp32", "int8" or "binary", as for `edgenet.nn.binarize`.
+        Of the binary networks: "fp32", "int8" or "binary", as for `edgenet.nn.binarize`; None: as the recipe has them.
     activations
         Of convolutions with 1-bit weights: "fp32" or "int8", as for `edgenet.nn.binarize`.
     weights
@@ -103,7 +104,7 @@ def train(
     """
     if not 0 <= seed < 2**32:
         raise EdgenetError(f"the seed is {seed}: use a number from 0 to {2**32 - 1}")
-    check_precision(ends, activations)
+    check_precision(ends or "int8", activations)
     network = find_network(model, options)
     wanted = _check_schemes(schemes)
     network, dataset = load_data(network, data, data_dir, data_options)
@@ -128,7 +129,8 @@ def train(
         progress_bar=progress_bar,
     )
     trained: dict[str, TrainedNetwork] = {}
-    needed = [scheme for scheme in SCHEMES if scheme in wanted or (scheme == "full" and distill)]
+    needs_full = distill and any(recipes[scheme].needs_full for scheme in wanted if scheme != "full")
+    needed = [scheme for scheme in SCHEMES if scheme in wanted or (scheme == "full" and needs_full)]
     if not resume:
         for scheme in needed:
             _remove_old(run.out, scheme)
@@ -170,7 +172,7 @@ def _remove_old(out: Path, scheme: str) -> None:
 def _train_scheme(run: Plan, scheme: str, full: nn.Module | None, distill: bool) -> TrainedNetwork:
     # What is fitted in closed form is fitted to the classes.
     teaches = get_objective(run.data.task).distils and not isinstance(full, FittedNetwork)
-    teacher = full if distill and scheme != "full" and teaches else None
+    teacher = full if distill and scheme != "full" and teaches and run.recipes[scheme].distillation else None
     settings = run.settings(scheme, teacher is not None)
     checkpoint = run.out / f"{scheme}.safetensors"
     if run.resume and checkpoint.with_suffix(".json").is_file():
@@ -212,14 +214,14 @@ def _initial_model(run: Plan, scheme: str, full: nn.Module | None) -> nn.Module:
     torch.manual_seed(run.seed)
     classes = output_size(run.data)
     recipe = run.recipes[scheme]
-    weights = None if full is None else full.state_dict()
+    weights = full.state_dict() if full is not None and recipe.from_full else None
     if weights is None and run.weights is not None:
         base = run.network.build("full", classes, calibration=run.calibration)
         for sentence in load_pretrained(base, read_state_dict(run.weights)):
             run.on_event(Event("note", scheme, sentence))
         weights = base.state_dict()
     return run.network.build(
-        scheme, classes, ends=run.ends, calibration=run.calibration, weights=weights,
+        scheme, classes, ends=run.ends_of(scheme), calibration=run.calibration, weights=weights,
         binary_options={**recipe.binary_options(), "activations": run.activations},
     )  # fmt: skip
 

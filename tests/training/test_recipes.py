@@ -1,7 +1,8 @@
 import pytest
 
+from edgenet.cli.binarize import binarize
 from edgenet.models import list_models
-from edgenet.training.recipes import _DEFAULT, get_recipe
+from edgenet.training.recipes import _DEFAULT, get_recipe, list_recipes
 
 FITTED = ("random_cnn", "elm", "esn")
 """In closed form, without steps."""
@@ -20,3 +21,20 @@ def test_thorough_is_the_default_with_four_times_the_epochs(name, scheme):
     assert 0 <= default.learning_rate < 0.1
     assert (default.learning_rate == 0) == (name in FITTED)
     assert thorough.as_dict() == default.as_dict() | {"epochs": 4 * default.epochs}
+
+
+@pytest.mark.parametrize("name", ["", "resnet18", "lstm"])
+def test_xnor_net_is_the_plain_method_of_the_paper_beside_the_same_full_network(name):
+    assert get_recipe("xnor-net", name, "full") == get_recipe("default", name, "full")
+    for scheme in ("bwn", "xnor"):
+        recipe = get_recipe("xnor-net", name, scheme)
+        assert (recipe.estimator, recipe.scale, recipe.ends) == ("ste", "mean", "fp32")
+        assert recipe.activation_scale
+        assert not recipe.threshold
+        assert not recipe.needs_full
+        assert recipe.epochs >= get_recipe("default", name, "full").epochs
+
+
+def test_every_recipe_is_in_the_help_of_binarize():
+    option = next(option for option in binarize.params if option.name == "recipe")
+    assert all(recipe in option.help for recipe in list_recipes())

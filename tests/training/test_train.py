@@ -223,6 +223,21 @@ def test_ends_and_activations_of_8_bits_are_trained_and_recorded(stripes, tmp_pa
         run(stripes, tmp_path, resume=True, **options | {"activations": "fp32"})
 
 
+@pytest.mark.filterwarnings("ignore:sign.. gets one-sided input")
+def test_the_recipe_of_xnor_net_trains_from_scratch_with_scales_of_activations_and_float_ends(stripes, tmp_path):
+    (xnor,), _ = run(stripes, tmp_path, schemes=["xnor"], epochs=2, recipe="xnor-net")
+    assert not (tmp_path / "full.json").exists()
+    assert (xnor.metadata["ends"], xnor.metadata["distilled"]) == ("fp32", False)
+    assert [row["scheme"] for row in xnor.metadata["layers"]] == ["full", "xnor", "xnor", "full"]
+    layer = xnor.model.body[3]
+    assert (layer.activation_scale, layer.threshold, layer.estimator.name) == (True, None, "ste")
+    again, _ = load_checkpoint(xnor.checkpoint, tiny)
+    x = torch.randn(2, *SHAPE)
+    assert torch.equal(again(x), xnor.model(x))
+    (other,), _ = run(stripes, tmp_path / "other", schemes=["xnor"], epochs=0, recipe="xnor-net", ends="binary")
+    assert other.metadata["ends"] == "binary"
+
+
 @pytest.mark.parametrize("option", ["ends", "activations"])
 def test_precisions_that_are_unknown_are_refused_before_anything_is_trained(stripes, tmp_path, option):
     with pytest.raises(EdgenetError, match=f"unknown {option} 'int4'"):
@@ -246,7 +261,7 @@ def test_a_model_without_input_shape_gets_the_sets_own_or_a_hint(stripes, tmp_pa
         ({"schemes": ["full", "int8"]}, "unknown scheme 'int8'"),
         ({"schemes": []}, "no schemes given"),
         ({"epochs": -1}, "number of epochs is -1"),
-        ({"recipe": "slow"}, "unknown recipe 'slow': use one of default, thorough"),
+        ({"recipe": "slow"}, "unknown recipe 'slow': use one of default, thorough, xnor-net"),
         ({"model": "tests.training.data:missing"}, "has no callable 'missing'"),
         ({"model": "no.such.module:net"}, "cannot import 'no.such.module'"),
         ({"model": no_model}, "returned str, not a torch.nn.Module"),
