@@ -62,6 +62,16 @@ class _Schemes(click.ParamType):
     "teacher, no thresholds, scales K of the activations).",
 )  # fmt: skip
 @click.option("--no-distillation", is_flag=True, help="Let bwn and xnor learn without the full network's answers.")
+@click.option("--devices", default=1, show_default=True, type=click.IntRange(1), help="Train on so many a machine.")
+@click.option("--nodes", default=1, show_default=True, type=click.IntRange(1), help="Train on so many machines.")
+@click.option(
+    "--strategy", default="auto", show_default=True,
+    help="Lightning's, of several devices: auto, ddp or ddp_find_unused_parameters_true.",
+)  # fmt: skip
+@click.option(
+    "--precision", default="32", show_default=True, type=click.Choice(["32", "bf16-mixed", "16-mixed"]),
+    help="Of the multiplications in training; what is measured and exported is float32.",
+)  # fmt: skip
 @click.option(
     "--seed",
     default=0,
@@ -87,6 +97,10 @@ def binarize(
     weights: Path | None,
     recipe: str,
     no_distillation: bool,
+    devices: int,
+    nodes: int,
+    strategy: str,
+    precision: str,
     seed: int,
     embed_preprocessing: bool,
     out: Path | None,
@@ -105,18 +119,26 @@ def binarize(
     see_own_modules()
     if resume and force:
         raise click.UsageError("--resume goes on with a run, --force replaces it: give one of them.")
+    from edgenet.training.processes import Processes
+
+    first = Processes(devices, nodes, strategy).first
     folder = out or Path("runs") / model.replace(":", ".")
     of_data = {"data": data, "data_dir": data_dir, "data_options": sequence_options(languages, columns, pattern)}
-    if force:
+    if force and first:
         # Nothing that is there is removed for a run that cannot begin.
         _check(model, of_data, weights, recipe)
-    if embed_preprocessing:
+    if embed_preprocessing and first:
         _check_embedding(model, of_data)
-    _make_room(folder, resume, force)
+    if first:
+        _make_room(folder, resume, force)
     options: dict[str, Any] = {
         **of_data, "ends": ends, "activations": activations, "epochs": epochs,
         "weights": weights, "recipe": recipe, "seed": seed, "distill": not no_distillation,
+        "devices": devices, "nodes": nodes, "strategy": strategy, "precision": precision,
     }  # fmt: skip
+    if not first:
+        _follow(model, schemes, folder, options, resume)
+        return
     verified: dict[str, Any] = {}
     try:
         for number, scheme in enumerate(schemes):
@@ -130,6 +152,17 @@ def binarize(
         )
         done = ", ".join(verified) or "no scheme yet"
         raise EdgenetError(f"Interrupted; {folder} keeps what is done ({done}). Go on with: {again}") from None
+
+
+def _follow(model: str, schemes: tuple[str, ...], folder: Path, options: dict[str, Any], resume: bool) -> None:
+    """What a process does that trains along with the first one, which writes and tells, also of what fails."""
+    from edgenet.training import train
+
+    try:
+        for number, scheme in enumerate(schemes):
+            train(model, [scheme], out=folder, resume=resume or number > 0, **options)
+    except (EdgenetError, KeyboardInterrupt):
+        sys.exit(1)
 
 
 def _check(model: str, of_data: dict[str, Any], weights: Path | None, recipe: str) -> None:

@@ -15,9 +15,13 @@ class PaddedBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x: Tensor, widths: Tensor | None = None) -> Tensor:
         if widths is None or not self.training:
-            return super().forward(x)
+            return self.normalise(x)
         columns = x.permute(0, 3, 1, 2)
         mask = step_mask(widths, x.shape[3]).t()
         normalised = torch.zeros_like(columns)
-        normalised[mask] = super().forward(columns[mask].unsqueeze(3)).squeeze(3)
+        normalised[mask] = self.normalise(columns[mask].unsqueeze(3)).squeeze(3)
         return normalised.permute(0, 2, 3, 1)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """The layer of torch."""
+        return super().forward(x)

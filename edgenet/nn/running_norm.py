@@ -31,6 +31,6 @@ class RunningNorm(nn.Module):
     @torch.no_grad()
     def follow(self, z: Tensor) -> None:
         """Move the statistics towards those of z [samples, features]."""
-        variance, mean = torch.var_mean(z, 0, correction=0)
+        variance, mean = torch.var_mean(z.float(), 0, correction=0)
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance, self.momentum)

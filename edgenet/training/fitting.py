@@ -1,7 +1,7 @@
 """From initial weights to trained ones: one network in one scheme, from its first epoch or from where it stopped."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from edgenet.training.data import AnyData, make_batches, make_objective, output_
 from edgenet.training.early_stopping import EarlyStopping
 from edgenet.training.events import Event
 from edgenet.training.networks import Arguments, Network
+from edgenet.training.processes import Processes
 from edgenet.training.recipes import Recipe
 
 OnEvent = Callable[[Event], None]
@@ -40,6 +41,8 @@ class Plan:
     weights: Path | None
     on_event: OnEvent
     progress_bar: bool | None
+    precision: str = "32"
+    processes: Processes = field(default_factory=Processes)
 
     def ends_of(self, scheme: str) -> str:
         """The ends of a scheme: those asked for, else those of its recipe."""
@@ -59,6 +62,7 @@ class Plan:
             "output_size": output_size(self.data),
             "seed": self.seed,
             "recipe": self.recipes[scheme].as_dict(),
+            "precision": self.precision,
             "distilled": distilled,
             "weights": None if self.weights is None else self.weights.name,
         }
@@ -87,19 +91,27 @@ def fit_network(run: Plan, scheme: str, model: nn.Module, teacher: nn.Module | N
             assert isinstance(run.data, DataSet)
             fit_closed_form(model, run.data.train, recipe, scheme, run.seed, run.on_event)
         return
-    state = state_path(run.out, scheme)
-    done, moments = 0, None
-    if run.resume and state.is_file():
-        done, moments = load_training_state(state, model, settings)
+    processes = run.processes
+    done, moments = processes.from_first(lambda: _load_state(run, scheme, model, settings))
+    if done:
+        processes.take_weights(model)
         run.on_event(Event("note", scheme, f"resumed after epoch {done}", epoch=done, epochs=recipe.epochs))
     stopping = None
-    if run.validation is not None and recipe.patience:
+    if run.validation is not None and recipe.patience and processes.first:
         stopping = EarlyStopping(run.validation, recipe.patience, _best_path(run.out, scheme))
-    if done < recipe.epochs and not (stopping is not None and done and stopping.is_over(done)):
+    enough = processes.from_first(lambda: stopping is not None and done > 0 and stopping.is_over(done))
+    if done < recipe.epochs and not enough:
         _run_epochs(run, scheme, model, teacher, settings, done, moments, stopping)
     if stopping is not None and stopping.best_epoch:
         stopping.restore(model)
         run.on_event(Event("note", scheme, f"weights of epoch {stopping.best_epoch}, the best on the validation split"))
+    processes.take_weights(model)
+
+
+def _load_state(run: Plan, scheme: str, model: nn.Module, settings: dict[str, Any]) -> tuple[int, Moments | None]:
+    """Epochs done and the optimizer's moments of a training that is resumed, its weights put into the model."""
+    state = state_path(run.out, scheme)
+    return load_training_state(state, model, settings) if run.resume and state.is_file() else (0, None)
 
 
 def _run_epochs(
@@ -122,9 +134,10 @@ def _run_epochs(
     batches = make_batches(run.data, recipe, run.seed, lambda: loop.absolute_epoch())
     loop = TrainingLoop(
         model, make_objective(run.data, recipe), recipe, scheme, run.seed, len(batches),
-        first_epoch=done, teacher=teacher, moments=moments, on_event=run.on_event, on_epoch_end=end_epoch,
+        processes=run.processes, first_epoch=done, teacher=teacher, moments=moments,
+        on_event=run.on_event, on_epoch_end=end_epoch,
     )  # fmt: skip
-    fit(loop, batches, progress_bar=run.progress_bar)
+    fit(loop, batches, precision=run.precision, progress_bar=run.progress_bar)
     model.cpu()
     if teacher is not None:
         teacher.cpu()

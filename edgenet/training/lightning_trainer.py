@@ -5,7 +5,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -13,6 +13,8 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 
 from edgenet.training.batches import AnyBatches
 from edgenet.training.loop import TrainingLoop
+from edgenet.training.processes import Share
+from edgenet.training.shared_statistics import shared_statistics
 
 _LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
 
@@ -29,7 +31,8 @@ class _ProgressBar(RichProgressBar):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Hold back what Lightning says that a user of edgenet cannot act on."""
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -37,24 +40,29 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
             warnings.filterwarnings("ignore", message=r".*litlogger.*|.*LeafSpec.*|.*treespec.*")
+            warnings.filterwarnings("ignore", module=r"torch\.distributed\..*")
             yield
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
 
 
-def fit(loop: TrainingLoop, batches: AnyBatches, *, progress_bar: bool | None = None) -> None:
+def fit(loop: TrainingLoop, batches: AnyBatches, *, precision: str = "32", progress_bar: bool | None = None) -> None:
     """Run the epochs that the loop has left. `progress_bar` None shows one where standard error is a terminal.
 
     Raises KeyboardInterrupt when interrupted (Lightning would end the process).
     """
-    show_bar = sys.stderr.isatty() if progress_bar is None else progress_bar
+    processes = loop.processes
+    show_bar = processes.first and (sys.stderr.isatty() if progress_bar is None else progress_bar)
     callbacks: list[Callback] = [_ProgressBar(loop)] if show_bar else []
     settings: dict[str, Any] = {
         "max_epochs": loop.recipe.epochs - loop.first_epoch,
         "gradient_clip_val": loop.recipe.gradient_clip or None,
         "accelerator": "auto",
-        "devices": 1,
+        "devices": processes.devices,
+        "num_nodes": processes.nodes,
+        "strategy": processes.strategy if processes.count > 1 else "auto",
+        "precision": precision,
         "callbacks": callbacks,
         "enable_progress_bar": show_bar,
         "logger": False,
@@ -62,10 +70,11 @@ def fit(loop: TrainingLoop, batches: AnyBatches, *, progress_bar: bool | None = 
         "enable_model_summary": False,
     }
     on_interrupt = signal.getsignal(signal.SIGINT)
-    with _quiet():
+    several = processes.count > 1
+    with quiet(), shared_statistics(loop.network) if several else nullcontext():
         trainer = Trainer(**settings)
         try:
-            trainer.fit(loop, train_dataloaders=batches)
+            trainer.fit(loop, train_dataloaders=Share(batches, processes) if several else batches)
         except SystemExit as exit_:
             if not trainer.interrupted:
                 raise

@@ -15,8 +15,10 @@ from edgenet.nn import BinaryLayer, clip_latent_weights, set_progress
 from edgenet.training.checkpoints import Moments, restore_optimizer
 from edgenet.training.events import Event
 from edgenet.training.objectives import Choices, Objective, TensorBatch
+from edgenet.training.processes import Processes, seed_process, share_of
 from edgenet.training.recipes import Recipe
 
+ALONE = Processes()
 AUXILIARY_SHARE = 0.3
 """Weight of each intermediate classifier's loss (Szegedy et al. 2015, GoogLeNet, arXiv:1409.4842, section 5)."""
 
@@ -45,11 +47,11 @@ class TrainingLoop(LightningModule):
 
     def __init__(
         self, network: nn.Module, objective: Objective, recipe: Recipe, scheme: str, seed: int, steps_per_epoch: int, *,
-        first_epoch: int, teacher: nn.Module | None, moments: Moments | None,
+        processes: Processes = ALONE, first_epoch: int, teacher: nn.Module | None, moments: Moments | None,
         on_event: Callable[[Event], None], on_epoch_end: Callable[[int, torch.optim.Optimizer], bool],
     ) -> None:  # fmt: skip
         super().__init__()
-        self.network, self.objective = network, objective
+        self.network, self.objective, self.processes = network, objective, processes
         self.recipe, self.scheme, self.seed, self.steps_per_epoch = recipe, scheme, seed, steps_per_epoch
         self.first_epoch = first_epoch
         # In a list, so that Lightning takes it neither for something to train nor to save.
@@ -72,8 +74,10 @@ class TrainingLoop(LightningModule):
             is_float_weight = parameter.dim() > 1 and id(parameter) not in latent
             (decayed if is_float_weight else plain).append(parameter)
         groups = [{"params": decayed, "weight_decay": self.recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        # Lightning clips no gradients whose scale, of mixed precision, a fused optimizer would take off by itself.
+        fused = not self.recipe.gradient_clip or self.trainer.precision == "32-true"
         optimizer = torch.optim.AdamW(
-            [group for group in groups if group["params"]], lr=self.recipe.learning_rate, fused=True
+            [group for group in groups if group["params"]], lr=self.recipe.learning_rate, fused=fused
         )
         if self._moments is not None:
             restore_optimizer(optimizer, self._moments)
@@ -85,7 +89,7 @@ class TrainingLoop(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         # Whatever else is random, dropout for one, starts from seed and epoch as well.
-        torch.manual_seed(self.seed * 1_000_003 + self.absolute_epoch())
+        seed_process(self.seed * 1_000_003 + self.absolute_epoch(), self.processes)
         self._loss = self._correct = torch.zeros((), device=self.device)
         self._samples = self._answers = 0
 
@@ -99,33 +103,42 @@ class TrainingLoop(LightningModule):
 
     def training_step(self, batch: TensorBatch, batch_index: int) -> Tensor:
         outputs = self.objective.outputs(self.network, batch)
-        loss = self.objective.loss(outputs, batch)
+        loss = self.objective.loss(outputs, batch) * self._share(self.objective.weight(outputs, batch))
         for teacher in self._teacher:
             assert isinstance(self.objective, Choices)
             with torch.no_grad():
                 taught = self.objective.outputs(teacher, batch)
             logits, teacher_logits = (self.objective.answers(answers, batch)[0] for answers in (outputs, taught))
             share = self.recipe.distillation
-            loss = (1 - share) * loss + share * distillation_loss(logits, teacher_logits, self.recipe.temperature)
-        loss = loss + auxiliary_loss(outputs, batch.targets)
-        self._loss = self._loss + loss.detach() * len(batch.targets)
+            taught_loss = distillation_loss(logits, teacher_logits, self.recipe.temperature)
+            loss = (1 - share) * loss + share * taught_loss * self._share(logits.new_tensor(len(logits)))
+        samples = loss.new_tensor(len(batch.targets))
+        loss = loss + auxiliary_loss(outputs, batch.targets) * self._share(samples)
+        # The mean of the processes' losses is the loss of the whole batch.
+        self._loss = self._loss + loss.detach() * self.processes.total(samples) / self.processes.count
         self._samples += len(batch.targets)
         right, count = self.objective.right(outputs, batch)
         self._correct = self._correct + right
         self._answers += count
         return loss
 
+    def _share(self, weight: Tensor) -> Tensor | float:
+        return share_of(weight, self.processes)
+
     def on_train_batch_end(self, outputs: Any, batch: TensorBatch, batch_index: int) -> None:
         clip_latent_weights(self.network)
 
     def on_train_epoch_end(self) -> None:
         epoch = self.absolute_epoch() + 1
-        if self._on_epoch_end(epoch, self.trainer.optimizers[0]):
+        if self.processes.from_first(lambda: self._on_epoch_end(epoch, self.trainer.optimizers[0])):
             self.trainer.should_stop = True
+        counts = [float(value) for value in (self._loss, self._correct, self._samples, self._answers)]
+        totals = self.processes.total(torch.tensor(counts, device=self.device))
+        loss, correct, samples, answers = totals.tolist()
         self._on_event(
             Event(
-                "epoch", self.scheme, epoch=epoch, epochs=self.recipe.epochs, loss=float(self._loss) / self._samples,
-                accuracy=float(self._correct) / self._answers, seconds=time.monotonic() - self._started,
+                "epoch", self.scheme, epoch=epoch, epochs=self.recipe.epochs, loss=loss / samples,
+                accuracy=correct / answers, seconds=time.monotonic() - self._started,
             )
         )  # fmt: skip
 

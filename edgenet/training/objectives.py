@@ -57,6 +57,10 @@ class Objective(ABC):
     def loss(self, outputs: Any, batch: TensorBatch) -> Tensor:
         """The mean loss of a batch."""
 
+    def weight(self, outputs: Any, batch: TensorBatch) -> Tensor:
+        """What `loss` is a mean over: a number of samples, or the weights of the answers in sum."""
+        return torch.tensor(float(len(batch.targets)), device=batch.targets.device)
+
     @abstractmethod
     def right(self, outputs: Any, batch: TensorBatch) -> tuple[Tensor, int]:
         """How many answers are right, and how many there are."""
@@ -76,6 +80,12 @@ class Choices(Objective):
         logits, targets = self.answers(outputs, batch)
         weights = self.class_weights
         return F.cross_entropy(logits, targets, None if weights is None else weights.to(logits.device))
+
+    def weight(self, outputs: Any, batch: TensorBatch) -> Tensor:
+        _, targets = self.answers(outputs, batch)
+        if self.class_weights is None:
+            return torch.tensor(float(len(targets)), device=targets.device)
+        return self.class_weights.to(targets.device)[targets].sum()
 
     def right(self, outputs: Any, batch: TensorBatch) -> tuple[Tensor, int]:
         logits, targets = self.answers(outputs, batch)

@@ -24,8 +24,10 @@ from edgenet.training.data import AnyData, load_data, measure, output_size, set_
 from edgenet.training.events import Event, print_event
 from edgenet.training.files import write_json
 from edgenet.training.fitting import OnEvent, Plan, fit_network, remove_state
+from edgenet.training.mixed_precision import check_mixed
 from edgenet.training.networks import Arguments, Factory, find_network
 from edgenet.training.objectives import get_objective
+from edgenet.training.processes import Processes
 from edgenet.training.recipes import Recipes, choose_recipe
 
 
@@ -52,6 +54,7 @@ def train(
     recipe: Recipes = "default", distill: bool = True,
     options: Mapping[str, Any] | None = None, on_event: OnEvent = print_event, progress_bar: bool | None = None,
     data_dir: str | Path | None = None, data_options: Mapping[str, Any] | None = None,
+    devices: int = 1, nodes: int = 1, strategy: str = "auto", precision: str = "32",
 ) -> list[TrainedNetwork]:  # fmt: skip
     """Train a network in the given schemes and write each into the run folder.
 
@@ -98,6 +101,14 @@ def train(
         Where the files of a downloaded set lie, or are put (see `edgenet.tasks.load`).
     data_options
         Of `edgenet.tasks.load_sequences`, such as `languages`.
+    devices, nodes, strategy
+        Train in several processes, each on a device, `devices` of them on each of `nodes` machines (see
+        `edgenet.training.processes.Processes`). They share out each batch, whose size stays that of the recipe, and
+        normalise by all of it, so that the result is that of one process but for rounding; dropout and the like are
+        drawn in each process by itself. All run this program; the first one alone writes files and tells events.
+    precision
+        "32", "bf16-mixed" or "16-mixed" (a GPU's): of the multiplications in training. Weights, their updates and
+        everything that is measured or exported stay float32.
 
     Returns the networks asked for, in the order full, bwn, xnor. Raises EdgenetError for whatever of the arguments, the
     data or the files doesn't serve; KeyboardInterrupt leaves what is done, and the state to resume from.
@@ -105,6 +116,9 @@ def train(
     if not 0 <= seed < 2**32:
         raise EdgenetError(f"the seed is {seed}: use a number from 0 to {2**32 - 1}")
     check_precision(ends or "int8", activations)
+    check_mixed(precision)
+    processes = Processes(devices, nodes, strategy)
+    processes.start()
     network = find_network(model, options)
     wanted = _check_schemes(schemes)
     network, dataset = load_data(network, data, data_dir, data_options)
@@ -125,25 +139,31 @@ def train(
         out=Path(out) if out is not None else Path("runs") / network.name.replace(":", "."),
         resume=resume,
         weights=None if weights is None else Path(weights),
-        on_event=on_event,
+        on_event=on_event if processes.first else lambda event: None,
         progress_bar=progress_bar,
+        precision=precision,
+        processes=processes,
     )
     trained: dict[str, TrainedNetwork] = {}
     needs_full = distill and any(recipes[scheme].needs_full for scheme in wanted if scheme != "full")
     needed = [scheme for scheme in SCHEMES if scheme in wanted or (scheme == "full" and needs_full)]
-    if not resume:
-        for scheme in needed:
-            _remove_old(run.out, scheme)
-    run.held_out.save(run.out / "samples.npz")
-    if isinstance(dataset, SequenceDataSet):
-        dataset.save_vocabularies(run.out)
-    if dataset.files:
-        write_json(run.out / "split.json", dataset.files)
+    processes.from_first(lambda: _prepare_folder(run, needed))
     with torch.random.fork_rng(devices=[]):
         for scheme in needed:
             full = trained.get("full")
             trained[scheme] = _train_scheme(run, scheme, full.model if full is not None else None, distill)
     return [trained[scheme] for scheme in needed if scheme in wanted]
+
+
+def _prepare_folder(run: Plan, schemes: Sequence[str]) -> None:
+    if not run.resume:
+        for scheme in schemes:
+            _remove_old(run.out, scheme)
+    run.held_out.save(run.out / "samples.npz")
+    if isinstance(run.data, SequenceDataSet):
+        run.data.save_vocabularies(run.out)
+    if run.data.files:
+        write_json(run.out / "split.json", run.data.files)
 
 
 def _calibration(data: AnyData) -> Arguments:
@@ -175,8 +195,8 @@ def _train_scheme(run: Plan, scheme: str, full: nn.Module | None, distill: bool)
     teacher = full if distill and scheme != "full" and teaches and run.recipes[scheme].distillation else None
     settings = run.settings(scheme, teacher is not None)
     checkpoint = run.out / f"{scheme}.safetensors"
-    if run.resume and checkpoint.with_suffix(".json").is_file():
-        return _take_finished(run, scheme, checkpoint, settings)
+    if run.processes.from_first(lambda: run.resume and checkpoint.with_suffix(".json").is_file()):
+        return _take_finished(run, scheme, checkpoint, settings, full)
     started = monotonic()
     recipe = run.recipes[scheme]
     plan = f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'} on {len(run.data.train)} samples"
@@ -185,20 +205,38 @@ def _train_scheme(run: Plan, scheme: str, full: nn.Module | None, distill: bool)
     signs = latent_signs(model)
     fit_network(run, scheme, model, teacher, settings)
     model.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-    accuracy = measure(model, run.held_out, get_objective(run.data.task))
+    accuracy = run.processes.from_first(lambda: measure(model, run.held_out, get_objective(run.data.task)))
     if recipe.epochs:
         for row in starved_channels(model, signs, warn=False):
             run.on_event(Event("warning", scheme, f"starved weights in {row}"))
     seconds = monotonic() - started
     metadata = _metadata(run, model, settings, accuracy, seconds)
-    save_checkpoint(model, metadata, checkpoint)
-    remove_state(run.out, scheme)
+    if run.processes.first:
+        save_checkpoint(model, metadata, checkpoint)
+        remove_state(run.out, scheme)
     run.on_event(Event("done", scheme, accuracy=accuracy, seconds=seconds, metric=run.held_out.metric))
     return TrainedNetwork(scheme, model, metadata, checkpoint)
 
 
-def _take_finished(run: Plan, scheme: str, checkpoint: Path, settings: dict[str, Any]) -> TrainedNetwork:
-    model, metadata = load_checkpoint(checkpoint, run.network.factory)
+def _take_finished(
+    run: Plan, scheme: str, checkpoint: Path, settings: dict[str, Any], full: nn.Module | None
+) -> TrainedNetwork:
+    loaded: list[nn.Module] = []
+
+    def load() -> dict[str, Any]:
+        model, metadata = load_checkpoint(checkpoint, run.network.factory)
+        _check_same(checkpoint, metadata, settings)
+        loaded.append(model)
+        return metadata
+
+    metadata = run.processes.from_first(load)
+    model = loaded[0] if loaded else _initial_model(run, scheme, full).eval()
+    run.processes.take_weights(model)
+    run.on_event(Event("note", scheme, f"trained already, taken from {checkpoint}"))
+    return TrainedNetwork(scheme, model, metadata, checkpoint)
+
+
+def _check_same(checkpoint: Path, metadata: dict[str, Any], settings: dict[str, Any]) -> None:
     different = [key for key, value in settings.items() if metadata.get(key) != value]
     if different:
         key = different[0]
@@ -206,8 +244,6 @@ def _take_finished(run: Plan, scheme: str, checkpoint: Path, settings: dict[str,
             f"cannot resume: {checkpoint} was trained with {key} {metadata.get(key)}, now it is {settings[key]}; "
             "repeat the first run's options, or start afresh without --resume"
         )
-    run.on_event(Event("note", scheme, f"trained already, taken from {checkpoint}"))
-    return TrainedNetwork(scheme, model, metadata, checkpoint)
 
 
 def _initial_model(run: Plan, scheme: str, full: nn.Module | None) -> nn.Module:
@@ -238,6 +274,7 @@ def _metadata(run: Plan, model: nn.Module, settings: dict[str, Any], accuracy: f
         "layers": report.as_list() if report is not None else [],
         "accuracy": {"metric": run.held_out.metric, "value": accuracy, "samples": len(run.held_out)},
         "training_seconds": round(seconds, 1),
+        "processes": run.processes.count,
         "edgenet_version": __version__,
         "torch_version": torch.__version__,
     }

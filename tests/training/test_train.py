@@ -238,6 +238,17 @@ def test_the_recipe_of_xnor_net_trains_from_scratch_with_scales_of_activations_a
     assert other.metadata["ends"] == "binary"
 
 
+def test_mixed_precision_trains_float_weights_and_is_recorded(finished, stripes, tmp_path):
+    networks, _ = run(stripes, tmp_path, precision="bf16-mixed")
+    assert all(network.accuracy >= 0.8 for network in networks), [network.accuracy for network in networks]
+    for network, other in zip(networks, finished[1], strict=True):
+        assert (network.metadata["precision"], other.metadata["precision"]) == ("bf16-mixed", "32")
+        assert all(t.dtype == torch.float32 for t in network.model.state_dict().values() if t.is_floating_point())
+        assert not torch.equal(network.model.body[3].weight, other.model.body[3].weight)
+    with pytest.raises(EdgenetError, match="was trained with precision bf16-mixed, now it is 32"):
+        run(stripes, tmp_path, resume=True)
+
+
 @pytest.mark.parametrize("option", ["ends", "activations"])
 def test_precisions_that_are_unknown_are_refused_before_anything_is_trained(stripes, tmp_path, option):
     with pytest.raises(EdgenetError, match=f"unknown {option} 'int4'"):
@@ -261,6 +272,7 @@ def test_a_model_without_input_shape_gets_the_sets_own_or_a_hint(stripes, tmp_pa
         ({"schemes": ["full", "int8"]}, "unknown scheme 'int8'"),
         ({"schemes": []}, "no schemes given"),
         ({"epochs": -1}, "number of epochs is -1"),
+        ({"precision": "8-mixed"}, "unknown precision '8-mixed': use one of 32, bf16-mixed, 16-mixed"),
         ({"recipe": "slow"}, "unknown recipe 'slow': use one of default, thorough, xnor-net"),
         ({"model": "tests.training.data:missing"}, "has no callable 'missing'"),
         ({"model": "no.such.module:net"}, "cannot import 'no.such.module'"),

@@ -177,3 +177,8 @@ def test_classes_may_be_balanced_for_images_too(tmp_path):
     (full,) = train("tests.training.data:tiny", ["full"], data, recipe=recipe, out=tmp_path / "run", progress_bar=False)
     assert full.metadata["recipe"]["balanced"]
     assert np.isfinite(full.accuracy)
+
+
+def test_sequences_train_in_mixed_precision(messages, tmp_path):
+    networks, _ = run(messages, tmp_path, precision="bf16-mixed")
+    assert all(network.accuracy >= 0.8 for network in networks), [network.accuracy for network in networks]
