@@ -11,6 +11,7 @@ from edgenet.cli.binarize import binarize
 from edgenet.cli.compare import compare
 from edgenet.cli.data import data
 from edgenet.cli.doctor import doctor
+from edgenet.cli.explain import explain
 from edgenet.cli.export import export
 from edgenet.cli.inspect import inspect
 from edgenet.cli.listings import devices, models
@@ -36,5 +37,5 @@ def main() -> None:
             stream.reconfigure(errors="replace")
 
 
-for _command in (binarize, bench, export, inspect, compare, models, data, devices, doctor):
+for _command in (binarize, bench, export, inspect, explain, compare, models, data, devices, doctor):
     main.add_command(_command)

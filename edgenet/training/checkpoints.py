@@ -1,6 +1,7 @@
 """Checkpoints: weights as safetensors, all else as JSON beside it. Reading one never runs code that it names."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 
 from edgenet.errors import EdgenetError
 from edgenet.nn import LayerRow
+from edgenet.nn.calibration import BinarizationWarning
 from edgenet.training.files import read_json, read_tensors, restore_like, write_json, write_tensors
 from edgenet.training.networks import Factory, Network
 from edgenet.training.recipes import BINARY_OPTIONS
@@ -51,7 +53,7 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
         raise EdgenetError(f"{path.with_suffix('.json')} is no checkpoint of edgenet: it lacks {missing[0]!r}")
     name = str(metadata["model"])
     if factory is None and ":" in name:
-        raise EdgenetError(f"checkpoint {path} is of your own network {name}: pass its factory to load_checkpoint")
+        raise EdgenetError(f"checkpoint {path} is of your own network {name}: pass its factory (--model {name})")
     tensors, _ = read_tensors(path)
     try:
         network = Network(name, dict(metadata["options"]), factory)
@@ -60,7 +62,8 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
         options |= {"activations": metadata["activations"]} if "activations" in metadata else {}
         # Any batch serves: it finds the order of layers, and the thresholds it sets are overwritten below.
         batch = None if network.ragged else torch.zeros(2, *metadata["input_shape"])
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore", BinarizationWarning)  # of a batch that means nothing
             model = network.build(
                 metadata["scheme"], len(metadata["classes"]) or metadata["output_size"], ends=metadata["ends"],
                 calibration=batch, binary_options=options,

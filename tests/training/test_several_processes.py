@@ -40,7 +40,7 @@ def both(tmp_path_factory):
         run(1, root, "interrupted", on_event=interrupt)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-m", "tests.training.several_processes", "2", str(root)]
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == done.stdout == ""
     return root, alone, json.loads((root / "losses.json").read_text())

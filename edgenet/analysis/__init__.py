@@ -1,0 +1,1 @@
+"""What trained networks look at and how easily they are misled, by their gradients. Needs torch and the checkpoints."""
