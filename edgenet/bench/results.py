@@ -20,13 +20,15 @@ from edgenet.runtime.inspection import inspect
 from edgenet.tasks.measures import get_measure
 
 SCHEMA = 1
+# Keys that earlier results of this schema lack.
+_ADDED = {"robustness"}
 _THROTTLED = 1.10
 
 ROW_KEYS = (
     "device", "model", "task", "data", "input", "scheme", "ends", "path", "file",
     "file_bytes", "weight_bytes", "activation_peak_bytes", "rss_load_peak_bytes", "rss_run_bytes",
     "parameters", "binary_parameters", "macs", "binary_macs", "operations",
-    "latency_ms", "throughput_per_s", "speedup", "size_ratio", "accuracy", "verified",
+    "latency_ms", "throughput_per_s", "speedup", "size_ratio", "accuracy", "verified", "robustness",
     "profile", "energy_mj", "predicted", "microcontroller", "valid", "flags",
 )  # fmt: skip
 
@@ -155,10 +157,13 @@ def read_result(path: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise EdgenetError(f"{path} is no JSON ({error}); name a result that edgenet bench --json wrote.") from error
     rows = result.get("rows") if isinstance(result, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= set(ROW_KEYS) for row in rows):
+    needed = set(ROW_KEYS) - _ADDED
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= needed for row in rows):
         raise EdgenetError(f"{path} is no result of edgenet; name one that edgenet bench --json wrote.")
     if result.get("schema") != SCHEMA:
         raise EdgenetError(f"{path} is of schema {result.get('schema')}; this edgenet reads schema {SCHEMA}.")
+    for row in rows:
+        row |= {key: None for key in _ADDED if key not in row}
     return result
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgenet.cli.base import Command, note, progress, show
+from edgenet.cli.base import Command, need_training, note, progress, see_own_modules, show
 from edgenet.cli.base import write_json as write_json_to
 from edgenet.errors import EdgenetError
 
@@ -36,6 +36,11 @@ from edgenet.errors import EdgenetError
 )  # fmt: skip
 @click.option("--json", "json_file", metavar="FILE", help="Write the result, plot beside it; - for standard output.")
 @click.option("--csv", "csv_file", metavar="FILE", help="Write the rows as a table.")
+@click.option(
+    "--robustness", is_flag=True,
+    help="Also attack the networks of a run folder's checkpoints, a classifier of images (FGSM).",
+)  # fmt: skip
+@click.option("--model", help="package.module:factory of your own network, for --robustness.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Compare with an earlier result of --json.")
 def bench(
     paths: tuple[Path, ...],
@@ -50,6 +55,8 @@ def bench(
     quantize: str | None,
     json_file: str | None,
     csv_file: str | None,
+    robustness: bool,
+    model: str | None,
     baseline: Path | None,
 ) -> None:
     """Measure size, memory, latency, speedup and accuracy of run folders or any .onnx files.
@@ -76,14 +83,37 @@ def bench(
     if inputs and not inputs.is_file():
         raise EdgenetError(f"{inputs} is not a file; --inputs takes what numpy.savez(FILE, input=array) wrote.")
     targets = list(paths) or [_default_target()]
+    attacked = _attack(targets, model) if robustness else {}
     with progress() as report:
         result = room.run(
             targets, places, threads=threads, min_runs=min_runs, min_seconds=min_seconds, shapes=wanted,
             inputs=inputs, accuracy=accuracy, profile=profile, quantize=quantize,
             command=["edgenet", *sys.argv[1:]], progress=report,
         )  # fmt: skip
+    for row in result["rows"]:
+        # Of the checkpoint that the file was made of, and of no other file in the folder.
+        row["robustness"] = attacked.get(row["scheme"]) if Path(row["file"]).stem == row["scheme"] else None
     _show(result, before, baseline, to_stderr=json_file == "-")
     _write(result, json_file, csv_file)
+
+
+def _attack(targets: list[Path], model: str | None) -> dict[str, dict[str, Any]]:
+    """What `--robustness` finds, by scheme.
+
+    Raises:
+        EdgenetError: there is not one run folder whose networks can be attacked.
+    """
+    if len(targets) != 1 or not targets[0].is_dir():
+        raise EdgenetError(
+            "--robustness attacks the networks of one run folder with its checkpoints; name such a folder."
+        )
+    need_training()
+    see_own_modules()
+    from edgenet.analysis.robustness import measure_robustness
+    from edgenet.training.networks import find_network
+
+    note(f"Attacking the networks of {targets[0]}.")
+    return measure_robustness(targets[0], find_network(model).factory if model else None)
 
 
 def _default_target() -> Path:
@@ -119,10 +149,11 @@ def _write(result: dict[str, Any], json_file: str | None, csv_file: str | None) 
 def _show(result: dict[str, Any], before: dict[str, Any] | None, baseline: Path | None, to_stderr: bool) -> None:
     from edgenet.bench import compare
     from edgenet.report import comparison_table, profile_tables, table
+    from edgenet.report.robustness import robustness_table
 
     show(table(result), to_stderr)
-    profiles = profile_tables(result)
-    if profiles is not None:
-        show(profiles, to_stderr)
+    for further in (profile_tables(result), robustness_table(result)):
+        if further is not None:
+            show(further, to_stderr)
     if before is not None:
         show(comparison_table(compare(before, result), str(baseline), "this run"), to_stderr)
