@@ -61,6 +61,11 @@ class _Schemes(click.ParamType):
     help="How to train: default, thorough (four times the epochs) or xnor-net (the plain method of that paper: no "
     "teacher, no thresholds, scales K of the activations).",
 )  # fmt: skip
+@click.option(
+    "--option", "pairs", multiple=True, metavar="NAME=VALUE",
+    help="Of the network's factory, as depth=20; repeatable. A wrong name lists the right ones.",
+)  # fmt: skip
+@click.option("--balanced", is_flag=True, help="Weigh classes in the loss by how rare they are.")
 @click.option("--no-distillation", is_flag=True, help="Let bwn and xnor learn without the full network's answers.")
 @click.option("--devices", default=1, show_default=True, type=click.IntRange(1), help="Train on so many a machine.")
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(1), help="Train on so many machines.")
@@ -96,6 +101,8 @@ def binarize(
     epochs: int | None,
     weights: Path | None,
     recipe: str,
+    pairs: tuple[str, ...],
+    balanced: bool,
     no_distillation: bool,
     devices: int,
     nodes: int,
@@ -119,21 +126,26 @@ def binarize(
     see_own_modules()
     if resume and force:
         raise click.UsageError("--resume goes on with a run, --force replaces it: give one of them.")
+    from edgenet.training.networks import find_network
+    from edgenet.training.options import parse_options
     from edgenet.training.processes import Processes
 
+    own = find_network(model)
+    network_options = parse_options(own.name, pairs, own.factory)
     first = Processes(devices, nodes, strategy).first
     folder = out or Path("runs") / model.replace(":", ".")
     of_data = {"data": data, "data_dir": data_dir, "data_options": sequence_options(languages, columns, pattern)}
     if force and first:
         # Nothing that is there is removed for a run that cannot begin.
-        _check(model, of_data, weights, recipe)
+        _check(model, network_options, of_data, weights, recipe)
     if embed_preprocessing and first:
-        _check_embedding(model, of_data)
+        _check_embedding(model, network_options, of_data)
     if first:
         _make_room(folder, resume, force)
     options: dict[str, Any] = {
         **of_data, "ends": ends, "activations": activations, "epochs": epochs,
         "weights": weights, "recipe": recipe, "seed": seed, "distill": not no_distillation,
+        "options": network_options, "balanced": balanced,
         "devices": devices, "nodes": nodes, "strategy": strategy, "precision": precision,
     }  # fmt: skip
     if not first:
@@ -165,7 +177,7 @@ def _follow(model: str, schemes: tuple[str, ...], folder: Path, options: dict[st
         sys.exit(1)
 
 
-def _check(model: str, of_data: dict[str, Any], weights: Path | None, recipe: str) -> None:
+def _check(model: str, options: dict[str, Any], of_data: dict[str, Any], weights: Path | None, recipe: str) -> None:
     """Refuse what training would refuse once it has begun.
 
     Raises:
@@ -176,14 +188,14 @@ def _check(model: str, of_data: dict[str, Any], weights: Path | None, recipe: st
     from edgenet.training.data import load_data
     from edgenet.training.networks import find_network
 
-    network = find_network(model)
+    network = find_network(model, options)
     get_recipe(recipe, network.name, "full")
     if weights is not None:
         read_state_dict(weights)
     load_data(network, of_data["data"], of_data["data_dir"], of_data["data_options"])
 
 
-def _check_embedding(model: str, of_data: dict[str, Any]) -> None:
+def _check_embedding(model: str, options: dict[str, Any], of_data: dict[str, Any]) -> None:
     """Refuse to embed the preprocessing of what is no picture of one size, before anything is trained.
 
     Raises:
@@ -194,7 +206,8 @@ def _check_embedding(model: str, of_data: dict[str, Any]) -> None:
     from edgenet.training.data import load_data
     from edgenet.training.networks import find_network
 
-    _, dataset = load_data(find_network(model), of_data["data"], of_data["data_dir"], of_data["data_options"])
+    network = find_network(model, options)
+    _, dataset = load_data(network, of_data["data"], of_data["data_dir"], of_data["data_options"])
     if not isinstance(dataset, DataSet) or PicturePreprocessing.of(dataset.preprocessing) is None:
         raise EdgenetError(
             f"{model} on {dataset.name} takes no pictures of one size, whose preprocessing alone travels in all files "

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 from torch import Tensor, nn
@@ -26,10 +26,27 @@ def register_model(factory: Factory) -> Factory:
     return factory
 
 
-def factory_options(name: str) -> set[str]:
-    """Names of the options that a network's factory takes. Raises EdgenetError for an unknown name."""
+def factory_options(name: str) -> dict[str, Any]:
+    """The options that a network's factory takes, also those that it hands on to the network, with their defaults.
+
+    Raises EdgenetError for an unknown name.
+    """
     import_module(get_entry(name).module)
-    return set(signature(_FACTORIES[name]).parameters) - {"num_classes", "scheme"}
+    factory = _FACTORIES[name]
+    options = options_of(factory) or {}
+    made = signature(factory).return_annotation
+    if any(parameter.kind == Parameter.VAR_KEYWORD for parameter in signature(factory).parameters.values()):
+        options = (options_of(made) or {}) | options
+    return {key: value for key, value in options.items() if key not in ("num_classes", "scheme")}
+
+
+def options_of(callable_: Callable[..., Any]) -> dict[str, Any] | None:
+    """What a callable takes by name and has a default for, with the defaults; None where it cannot be told."""
+    try:
+        parameters = signature(callable_).parameters
+    except (TypeError, ValueError):
+        return None
+    return {name: entry.default for name, entry in parameters.items() if entry.default is not Parameter.empty}
 
 
 def create(

@@ -41,6 +41,7 @@ def binarize(
     calibration: Tensor | tuple[Any, ...] | str | None = None,
     estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste", scale: str = "mean",
     threshold: bool = True, activations: str = "fp32", embeddings: str | None = None, activation_scale: bool = False,
+    stochastic: bool = False,
 ) -> BinarizationReport:  # fmt: skip
     """Replace the convolutions, linear layers, embeddings and recurrent networks of `model` by binary ones, in place.
 
@@ -57,7 +58,7 @@ def binarize(
         A batch of real inputs (or a tuple of the model's arguments). It tells in which order the layers run, sets the
         thresholds of layers whose input is one-sided, as after ReLU, and the statistics of batch normalisation (see
         `calibrate`). "later": you will call `calibrate` yourself. None: order of registration, and a warning for xnor.
-    estimator, weight_estimator, scale, threshold
+    estimator, weight_estimator, scale, threshold, stochastic
         As in `BinaryConv2d`.
     activations
         Of convolutions with 1-bit weights (scheme bwn): "fp32", or "int8", which is faster.
@@ -87,6 +88,7 @@ def binarize(
     order = _execution_order(model, layers, calibration) if has_batch else list(layers)
     plan = _Plan(scheme, ends, activations, embeddings or ends, activation_scale and scheme == "xnor", {
         "estimator": estimator, "weight_estimator": weight_estimator, "scale": scale, "threshold": threshold,
+        "stochastic": stochastic,
     })  # fmt: skip
     report = BinarizationReport(scheme, ends, activations, embeddings or ends)
     multiplying = [name for name in order if not isinstance(layers[name], nn.Embedding)]

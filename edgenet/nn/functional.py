@@ -21,7 +21,16 @@ def sign(x: Tensor, estimator: str | Estimator = "ste", threshold: Tensor | None
     `threshold` must broadcast to x. The gradient of x is the estimator's at `x - threshold`; that of the threshold is
     its negative, summed over what the threshold was broadcast along (ReActNet's RSign, arXiv:2003.03488, eq. 1).
     """
-    return _Sign.apply(x, threshold, get_estimator(estimator))
+    return _Sign.apply(x, threshold, get_estimator(estimator), False)
+
+
+def stochastic_sign(x: Tensor, estimator: str | Estimator = "ste", threshold: Tensor | None = None) -> Tensor:
+    """+1 with probability `clip((x - threshold + 1) / 2, 0, 1)`, else -1, drawn anew each time.
+
+    Gradients as those of `sign`, which is what inference computes. Source: Hubara et al. 2016, arXiv:1602.02830, eq. 2
+    and 3.
+    """
+    return _Sign.apply(x, threshold, get_estimator(estimator), True)
 
 
 def scaled_sign(weight: Tensor, scale: Tensor | None = None, estimator: str | Estimator = "ste") -> Tensor:
@@ -78,19 +87,22 @@ class _Round(torch.autograd.Function):
 
 class _Sign(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, threshold: Tensor | None, estimator: Estimator) -> Tensor:
+    def forward(ctx: Any, x: Tensor, threshold: Tensor | None, estimator: Estimator, drawn: bool) -> Tensor:
         ctx.save_for_backward(x, threshold)
         ctx.estimator = estimator
+        if drawn:
+            # Uniform from -1 to 1, below x with the probability that is asked for; what is drawn serves as threshold.
+            return _plus_minus(x, torch.rand_like(x).mul_(2).sub_(1) + (0.0 if threshold is None else threshold))
         return _plus_minus(x, 0.0 if threshold is None else threshold)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         x, threshold = ctx.saved_tensors
         grad_x = ctx.estimator.backward(grad, x if threshold is None else x - threshold)
         if threshold is None or not ctx.needs_input_grad[1]:
-            return grad_x, None, None
-        return grad_x, -grad_x.sum_to_size(threshold.shape), None
+            return grad_x, None, None, None
+        return grad_x, -grad_x.sum_to_size(threshold.shape), None, None
 
 
 class _ScaledSign(torch.autograd.Function):

@@ -18,6 +18,7 @@ from edgenet.nn.functional import (
     quantize_int8,
     scaled_sign,
     sign,
+    stochastic_sign,
 )
 
 BINARY_SCHEMES = ("bwn", "xnor")
@@ -41,10 +42,11 @@ class BinaryLayer(DropIn):
     estimator: Estimator
     weight_estimator: Estimator
     activation_scale: bool
+    stochastic: bool
 
     def _make_binary(
         self, inputs: int, scheme: str, estimator: str | Estimator, weight_estimator: str | Estimator, scale: str,
-        threshold: bool, activation_scale: bool = False,
+        threshold: bool, activation_scale: bool = False, stochastic: bool = False,
     ) -> None:  # fmt: skip
         if scheme not in BINARY_SCHEMES:
             raise EdgenetError(f"unknown scheme {scheme!r} of a binary layer: use 'bwn' or 'xnor'")
@@ -55,6 +57,7 @@ class BinaryLayer(DropIn):
         self.scheme = scheme
         self.scale_kind = scale
         self.activation_scale = activation_scale
+        self.stochastic = stochastic
         self.estimator = get_estimator(estimator)
         self.weight_estimator = get_estimator(weight_estimator)
         has_threshold = scheme == "xnor" and threshold
@@ -75,8 +78,10 @@ class BinaryLayer(DropIn):
         return scaled_sign(self.weight, self.scale, self.weight_estimator)
 
     def binary_input(self, x: Tensor, threshold: Tensor | None) -> Tensor:
-        """`sign(x >= threshold)` for `xnor`, x itself for `bwn`."""
-        return sign(x, self.estimator, threshold) if self.scheme == "xnor" else x
+        """`sign(x >= threshold)` for `xnor`, drawn in training where the layer is stochastic; x itself for `bwn`."""
+        if self.scheme != "xnor":
+            return x
+        return (stochastic_sign if self.stochastic and self.training else sign)(x, self.estimator, threshold)
 
     @torch.no_grad()
     def adopt(self, layer: nn.Module) -> None:
@@ -109,6 +114,7 @@ class BinaryConv2d(BinaryLayer, DropInConv2d):
     with `q = round(x / step)` and `step` = max |x| / 127, of each image by itself; the rounding passes gradients on.
     `activation_scale` has an xnor convolution multiply its sums with how large the activations were,
     `y[o] = scale[o] * conv(...)[o] * K + bias[o]`, K as `edgenet.nn.activation_scale.scale_map` has it.
+    `stochastic` has training draw the signs of the activations (`edgenet.nn.functional.stochastic_sign`).
     Raises EdgenetError for an unknown scheme, scale, estimator or activations, for int8 ones where activations are
     1-bit or an output has more than 132,104 weights, whose sums a float32 would not hold, and for scales of activations
     that are float.
@@ -123,13 +129,16 @@ class BinaryConv2d(BinaryLayer, DropInConv2d):
         dilation: int | tuple[int, int] = 1, groups: int = 1, bias: bool = True, *,
         scheme: str = "xnor", estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste",
         scale: str = "mean", threshold: bool = True, activations: str = "fp32", activation_scale: bool = False,
+        stochastic: bool = False,
         device: torch.device | str | None = None, dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
         nn.Conv2d.__init__(
             self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
             device=device, dtype=dtype,
         )  # fmt: skip
-        self._make_binary(in_channels, scheme, estimator, weight_estimator, scale, threshold, activation_scale)
+        self._make_binary(
+            in_channels, scheme, estimator, weight_estimator, scale, threshold, activation_scale, stochastic
+        )
         self.activations = activations
         self._check_activations()
 
@@ -188,10 +197,13 @@ class BinaryLinear(BinaryLayer, DropInLinear):
         self, in_features: int, out_features: int, bias: bool = True, *,
         scheme: str = "xnor", estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste",
         scale: str = "mean", threshold: bool = True, activation_scale: bool = False,
+        stochastic: bool = False,
         device: torch.device | str | None = None, dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
         nn.Linear.__init__(self, in_features, out_features, bias, device=device, dtype=dtype)
-        self._make_binary(in_features, scheme, estimator, weight_estimator, scale, threshold, activation_scale)
+        self._make_binary(
+            in_features, scheme, estimator, weight_estimator, scale, threshold, activation_scale, stochastic
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         signs = self.binary_input(x, self.threshold)

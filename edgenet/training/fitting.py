@@ -1,5 +1,6 @@
 """From initial weights to trained ones: one network in one scheme, from its first epoch or from where it stopped."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,7 @@ class Plan:
         """What decides the outcome; a resumed training must have the same."""
         return {
             "model": self.network.name,
-            "options": self.network.options,
+            "options": json.loads(json.dumps(self.network.options)),  # as a file gives them back
             "scheme": scheme,
             "ends": self.ends_of(scheme),
             "activations": self.activations if scheme != "full" else "fp32",

@@ -15,8 +15,9 @@ from edgenet.models.registry import factory_options
 from edgenet.nn import binarize, calibrate
 from edgenet.tasks import SequenceDataSet, list_own_data
 from edgenet.tasks.catalog import IMAGES, SEQUENCES
+from edgenet.training.options import check_options
 
-Factory = Callable[[], nn.Module]
+Factory = Callable[..., nn.Module]
 Arguments = Tensor | tuple[Tensor, Mapping[str, Tensor]]
 """Of a `forward`: the input alone, or with what goes by name."""
 _KINDS = {1: "token ids", 2: "sequences of features", 3: "images"}
@@ -118,9 +119,10 @@ class Network:
     def _make(self) -> nn.Module:
         assert self.factory is not None
         try:
-            model = self.factory()
+            model = self.factory(**self.options)
         except TypeError as error:
-            raise EdgenetError(f"{self.name} cannot be called without arguments: {error}") from error
+            given = f"with options {sorted(self.options)}" if self.options else "without arguments"
+            raise EdgenetError(f"{self.name} cannot be called {given}: {error}") from error
         if not isinstance(model, nn.Module):
             raise EdgenetError(f"{self.name} returned {type(model).__name__}, not a torch.nn.Module")
         return model
@@ -162,14 +164,15 @@ def _in_order(model: nn.Module, arguments: Arguments | None) -> tuple[Any, ...]:
 def find_network(model: str | Factory, options: Mapping[str, Any] | None = None) -> Network:
     """The network that a name of the registry, `package.module:factory`, or a factory itself stands for.
 
-    Raises EdgenetError for an unknown name, a module that can't be imported or that lacks the factory.
+    Raises EdgenetError for an unknown name, a module that can't be imported or that lacks the factory, and for options
+    that the network lacks.
     """
     if callable(model):
         name = f"{getattr(model, '__module__', '')}:{getattr(model, '__qualname__', type(model).__name__)}"
-        return Network(name, {}, model)
+        return _with_options(Network(name, {}, model), options)
     if ":" not in model:
         get_entry(model)
-        return Network(model, dict(options or {}))
+        return _with_options(Network(model), options)
     module_name, _, attribute = model.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -178,4 +181,11 @@ def find_network(model: str | Factory, options: Mapping[str, Any] | None = None)
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise EdgenetError(f"module {module_name!r} has no callable {attribute!r}")
-    return Network(model, {}, factory)
+    return _with_options(Network(model, {}, factory), options)
+
+
+def _with_options(network: Network, options: Mapping[str, Any] | None) -> Network:
+    if not options:
+        return network
+    check_options(network.name, options, network.factory)
+    return replace(network, options=dict(options))

@@ -7,7 +7,7 @@ from typing import Any
 from edgenet.errors import EdgenetError
 from edgenet.tasks.dataset import IMAGES, SEQUENCES
 
-BINARY_OPTIONS = ("estimator", "weight_estimator", "scale", "threshold", "activation_scale", "embeddings")
+BINARY_OPTIONS = ("estimator", "weight_estimator", "scale", "threshold", "activation_scale", "stochastic", "embeddings")
 """What of a recipe decides how the binary layers compute."""
 
 
@@ -36,6 +36,7 @@ class Recipe:
     scale: str = "mean"
     threshold: bool = True
     activation_scale: bool = False
+    stochastic: bool = False
     embeddings: str | None = None  # "fp32", "int8" or "binary"; None: as the ends
     ends: str = "int8"
     from_full: bool = True

@@ -1,7 +1,7 @@
 """train(): one network in its schemes, the full one first, each into the run folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,7 +20,7 @@ from edgenet.tasks import SequenceDataSet
 from edgenet.tasks.held_out import HeldOut
 from edgenet.training.batches import calibration_batch
 from edgenet.training.checkpoints import load_checkpoint, save_checkpoint
-from edgenet.training.data import AnyData, load_data, measure, output_size, set_aside
+from edgenet.training.data import AnyData, load_data, make_objective, measure, output_size, set_aside
 from edgenet.training.events import Event, print_event
 from edgenet.training.files import write_json
 from edgenet.training.fitting import OnEvent, Plan, fit_network, remove_state
@@ -54,7 +54,7 @@ def train(
     recipe: Recipes = "default", distill: bool = True,
     options: Mapping[str, Any] | None = None, on_event: OnEvent = print_event, progress_bar: bool | None = None,
     data_dir: str | Path | None = None, data_options: Mapping[str, Any] | None = None,
-    devices: int = 1, nodes: int = 1, strategy: str = "auto", precision: str = "32",
+    devices: int = 1, nodes: int = 1, strategy: str = "auto", precision: str = "32", balanced: bool = False,
 ) -> list[TrainedNetwork]:  # fmt: skip
     """Train a network in the given schemes and write each into the run folder.
 
@@ -92,7 +92,7 @@ def train(
     distill
         False: the binary networks learn from the classes alone, and don't wait for a full one that isn't asked for.
     options
-        Of the registry's factory, such as `input_size`.
+        Of the network's factory, such as `input_size`; `edgenet.models.registry.factory_options` lists them.
     on_event
         Called with every `Event`; by default they are printed on standard error.
     progress_bar
@@ -109,6 +109,8 @@ def train(
     precision
         "32", "bf16-mixed" or "16-mixed" (a GPU's): of the multiplications in training. Weights, their updates and
         everything that is measured or exported stay float32.
+    balanced
+        Classes weigh in the loss by how rare they are (`Recipe.balanced`), whatever the recipe says.
 
     Returns the networks asked for, in the order full, bwn, xnor. Raises EdgenetError for whatever of the arguments, the
     data or the files doesn't serve; KeyboardInterrupt leaves what is done, and the state to resume from.
@@ -123,6 +125,10 @@ def train(
     wanted = _check_schemes(schemes)
     network, dataset = load_data(network, data, data_dir, data_options)
     recipes = {scheme: choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES}
+    if balanced:
+        recipes = {scheme: replace(chosen, balanced=True) for scheme, chosen in recipes.items()}
+    for chosen in recipes.values():
+        make_objective(dataset, chosen)  # what does not go together is said before anything is trained
     held_out, validation = HeldOut.of(dataset), None
     if any(chosen.patience for chosen in recipes.values()):
         dataset, validation = set_aside(dataset)

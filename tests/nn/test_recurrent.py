@@ -204,3 +204,18 @@ def test_a_state_of_another_shape_is_refused(kind):
     states = kind.cell.states
     with pytest.raises(EdgenetError, match=rf"the state of this {kind.__name__} is {states} x \[2, 3, 8\]"):
         kind(5, 8, 2)(torch.zeros(7, 3, 5), initial_state(kind, 1, 3, 8))
+
+
+@of_every_kind
+def test_stochastic_signs_are_drawn_in_training_and_never_at_inference(kind):
+    rnn = trained(kind, "xnor", "xnor", stochastic=True)
+    x = torch.randn(6, 4, 5)
+    first, second = (rnn.train()(x)[0] for _ in range(2))
+    assert not torch.equal(first, second)
+    first.sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in rnn.parameters())
+    inferred = rnn.eval()(x)[0]
+    assert torch.equal(inferred, rnn(x)[0])
+    plain = trained(kind, "xnor", "xnor")
+    plain.load_state_dict(rnn.state_dict())
+    assert torch.equal(plain.eval()(x)[0], inferred)

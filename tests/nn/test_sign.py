@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edgenet.errors import EdgenetError
 from edgenet.nn import ErrorDecay, Estimator, get_estimator, list_estimators, scaled_sign, set_progress, sign
+from edgenet.nn.functional import stochastic_sign
 from edgenet.nn.layers import BinaryLinear
 
 POINTS = [-3.0, -1.0, -0.75, -0.0, 0.0, 0.25, 1.0, 1.5]
@@ -121,3 +122,26 @@ def test_error_decay_sharpens_as_training_goes_on():
 def test_unknown_estimator_is_refused_with_the_names_there_are():
     with pytest.raises(EdgenetError, match=r"unknown estimator 'sgn': use one of ste, approx_sign"):
         get_estimator("sgn")
+
+
+def test_stochastic_signs_are_drawn_with_the_probability_of_the_hard_sigmoid():
+    torch.manual_seed(0)
+    x = torch.tensor([-1.5, -1.0, -0.5, 0.0, 0.6, 1.0, 2.0])
+    drawn = torch.stack([stochastic_sign(x) for _ in range(4000)])
+    assert set(drawn.unique().tolist()) == {-1.0, 1.0}
+    share = (drawn > 0).float().mean(0)
+    torch.testing.assert_close(share, ((x + 1) / 2).clamp(0, 1), atol=0.03, rtol=0)
+    assert (share[[0, -1]] == torch.tensor([0.0, 1.0])).all()
+    shifted = torch.stack([stochastic_sign(x, threshold=torch.tensor(0.6)) for _ in range(4000)])
+    torch.testing.assert_close((shifted > 0).float().mean(0), ((x + 0.4) / 2).clamp(0, 1), atol=0.03, rtol=0)
+
+
+def test_stochastic_signs_have_the_gradients_of_those_that_are_not():
+    x, threshold = torch.randn(3, 4), torch.randn(4)
+    gradients = []
+    for function in (sign, stochastic_sign):
+        pair = x.clone().requires_grad_(), threshold.clone().requires_grad_()
+        (function(pair[0], "approx_sign", pair[1]) * torch.arange(12).view(3, 4)).sum().backward()
+        gradients.append([tensor.grad for tensor in pair])
+    for first, second in zip(*gradients, strict=True):
+        assert torch.equal(first, second)
