@@ -56,8 +56,10 @@ def run(
         raise EdgenetError(f"threads is {threads}; give 1 or more.")
     named = [devices] if isinstance(devices, str | Device) else devices
     places = [get_device(device) if isinstance(device, str) else device for device in dict.fromkeys(named)]
-    environments = {place.name: place.environment(threads) for place in places}
     with ExitStack() as stack:
+        for place in places:
+            stack.callback(place.close)
+        environments = {place.name: place.environment(threads) for place in places}
         settings = Settings(
             threads, min_runs, min_seconds, dict(shapes or {}),
             inputs=Path(inputs) if inputs else None, accuracy=accuracy, profile=profile,

@@ -90,15 +90,20 @@ def file_bytes(file: Path) -> int:
     Raises:
         EdgenetError: one of these is missing.
     """
-    import onnx
-    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
-    graph = onnx.load(file, load_external_data=False).graph
-    outside = {ExternalDataInfo(tensor).location for tensor in graph.initializer if uses_external_data(tensor)}
+    outside = external_files(file)
     for name in outside:
         if not (file.parent / name).is_file():
             raise EdgenetError(f"{file} keeps its weights in {file.parent / name}, which is not there.")
     return file.stat().st_size + sum((file.parent / name).stat().st_size for name in outside)
+
+
+def external_files(file: Path) -> set[str]:
+    """Return the names of the files beside an .onnx file that hold its weights."""
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    graph = onnx.load(file, load_external_data=False).graph
+    return {ExternalDataInfo(tensor).location for tensor in graph.initializer if uses_external_data(tensor)}
 
 
 def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: float, min_runs: int) -> None:

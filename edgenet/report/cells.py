@@ -9,6 +9,8 @@ from edgenet.tasks.measures import TOP1, get_measure
 
 NOTHING = "-"
 HEADINGS = ("scheme", "path", "size", "smaller", "memory", "latency", "faster", "accuracy", "loss")
+# The same on every device.
+_NOT_OF_DEVICES = "smaller"
 EXPLANATION = (
     "size: of the file; memory: the highest resident set while loading and running, above a process that has only "
     "imported ONNX Runtime; latency: median of five windows or more; faster: over full, median of paired rounds with "
@@ -64,6 +66,30 @@ def name(line: Mapping[str, Any]) -> str:
     return place + " ".join(str(line[key]) for key in ("model", "scheme", "path") if line[key])
 
 
+def headings(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return HEADINGS; where the rows are of several devices the device instead of how much smaller a file is."""
+    if len({row["device"] for row in rows}) == 1:
+        return HEADINGS
+    return ("device", *(name for name in HEADINGS if name != _NOT_OF_DEVICES))
+
+
+def lines(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Return the rows' cells, one for each of `headings`; a device is named once, in its first row."""
+    if headings(rows) == HEADINGS:
+        return [row(each) for each in rows]
+    skipped = HEADINGS.index(_NOT_OF_DEVICES)
+    before = [None, *(each["device"] for each in rows)]
+    return [
+        ("" if each["device"] == last else _short(each["device"]), *cells[:skipped], *cells[skipped + 1 :])
+        for each, last, cells in zip(rows, before[:-1], map(row, rows), strict=True)
+    ]
+
+
+def _short(device: str) -> str:
+    """A device's name without the way to it, which the environment's stamp gives."""
+    return device.rpartition("//")[2].removeprefix("adb:")
+
+
 def title(rows: Sequence[Mapping[str, Any]]) -> str:
     """Say which network, on which data, at which input, of rows that share them; and its folder, if that tells it."""
     first = rows[0]
@@ -88,19 +114,21 @@ def environment_line(environment: Mapping[str, Any]) -> str:
 
 
 def networks(result: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
-    """Return the rows by device, network, folder and input, in the order of the result."""
+    """Return the rows by network, folder and input, in the order of the result; those of a device stay together."""
     groups: dict[tuple[object, ...], list[Mapping[str, Any]]] = {}
     for line in result["rows"]:
-        key = (line["device"], line["model"], folder(line), tuple(line["input"] or []))
+        key = (line["model"], folder(line), tuple(line["input"] or []))
         groups.setdefault(key, []).append(line)
     return list(groups.values())
 
 
 def notes(result: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know beside the figures: doubts, what is slower than full, why nothing ran natively."""
-    found = [f"! {name(line)}: {'; '.join(line['flags'])}." for line in result["rows"] if line["flags"]]
+    several = len(result["environments"]) > 1
+    names = {id(line): name(line) + (f" on {line['device']}" if several else "") for line in result["rows"]}
+    found = [f"! {names[id(line)]}: {'; '.join(line['flags'])}." for line in result["rows"] if line["flags"]]
     found += [
-        f"{name(line)} is slower than full: it takes {_three_digits(1 / line['speedup']['median'])} times as long."
+        f"{names[id(line)]} is slower than full: it takes {_three_digits(1 / line['speedup']['median'])} times as long."
         for line in result["rows"]
         if line["speedup"] and line["speedup"]["high"] < 1
     ]

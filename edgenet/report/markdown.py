@@ -16,16 +16,20 @@ def markdown(result: Mapping[str, Any], image: str | None = None) -> str:
     """
     lines = []
     for rows in cells.networks(result):
-        lines += [f"## {cells.title(rows)}, {rows[0]['device']}", ""]
-        lines += [_line(cells.HEADINGS), _line(["---", "---", *["---:"] * (len(cells.HEADINGS) - 2)])]
-        lines += [_line(cells.row(row)) for row in rows]
+        devices = " and ".join(dict.fromkeys(row["device"] for row in rows))
+        headings = cells.headings(rows)
+        texts = len(headings) - len(cells.HEADINGS) + 2
+        lines += [f"## {cells.title(rows)}, {devices}", ""]
+        lines += [_line(headings), _line([*["---"] * texts, *["---:"] * (len(headings) - texts)])]
+        lines += [_line(row) for row in cells.lines(rows)]
         lines += [""]
     if image:
         lines += [f"![Accuracy against operations; the circles' areas are file sizes]({image})", ""]
     lines += [f"- {note}" for note in cells.notes(result)]
     lines += [f"- {cells.EXPLANATION[0].upper()}{cells.EXPLANATION[1:]}"]
     for device, environment in result["environments"].items():
-        stamp = ", ".join(f"{key} {value}" for key, value in environment.items() if value is not None)
+        told = {key: value for key, value in environment.items() if value is not None and key != "features"}
+        stamp = ", ".join(f"{key} {value}" for key, value in told.items())
         lines += [f"- {device}: {stamp}"]
     command = f", by `{shlex.join(result['command'])}`" if result["command"] else ""
     seed = f", seed {result['seed']}" if result["seed"] is not None else ""

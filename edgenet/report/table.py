@@ -10,6 +10,8 @@ from rich.text import Text
 
 from edgenet.report import cells
 
+_INTERVAL = 9  # as 3.54–3.58
+
 
 def table(result: Mapping[str, Any]) -> Group:
     """Return a table a network, and below them what must be said beside the figures.
@@ -19,16 +21,20 @@ def table(result: Mapping[str, Any]) -> Group:
     """
     parts: list[Table | Text] = []
     for rows in cells.networks(result):
-        device = rows[0]["device"]
-        stamp = f"{device}: {cells.environment_line(result['environments'][device])}"
+        devices = dict.fromkeys(row["device"] for row in rows)
+        stamps = [f"{name}: {cells.environment_line(result['environments'][name])}" for name in devices]
         grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-        for name in cells.HEADINGS:
-            # On a narrow terminal the interval moves below the speedup; nothing else may break.
-            justify: JustifyMethod = "left" if name in ("scheme", "path") else "right"
-            grid.add_column(name, justify=justify, no_wrap=name != "faster")
-        for row in rows:
-            grid.add_row(*cells.row(row), style=None if row["valid"] else "yellow")
-        parts.extend([Text(cells.title(rows), style="bold"), Text(stamp, style="dim"), grid])
+        for name in cells.headings(rows):
+            # On a narrow terminal the interval moves below the speedup, and a long name breaks; nothing else may.
+            justify: JustifyMethod = "left" if name in ("device", "scheme", "path") else "right"
+            grid.add_column(
+                name, justify=justify, no_wrap=name not in ("device", "faster"), overflow="fold",
+                min_width=_INTERVAL if name == "faster" else None,
+            )  # fmt: skip
+        for row, line in zip(rows, cells.lines(rows), strict=True):
+            grid.add_row(*line, style=None if row["valid"] else "yellow")
+        stamp = Text("\n".join(stamps), style="dim")
+        parts.extend([Text(cells.title(rows), style="bold"), stamp, grid])
     parts.extend(Text(note, style="yellow" if note.startswith("!") else "") for note in cells.notes(result))
     parts.append(Text(cells.EXPLANATION, style="dim"))
     return Group(*parts)

@@ -206,7 +206,8 @@ void Value::write(std::string& out) const {
       out += number_ != 0 ? "true" : "false";
       break;
     case Kind::kNumber:
-      std::snprintf(digits, sizeof digits, "%.17g", number_);
+      // Whole numbers are counts, exact to 2^53; the others are measured.
+      std::snprintf(digits, sizeof digits, number_ == std::floor(number_) ? "%.0f" : "%.9g", number_);
       out += std::isfinite(number_) ? digits : "null";
       break;
     case Kind::kText:

@@ -86,6 +86,11 @@ std::string part_name(const std::string& part) {
 
 json::Value text_or_null(const std::string& text) { return text.empty() ? json::Value() : json::Value(text); }
 
+/// The number that a text begins with.
+json::Value number_or_null(const std::string& text) {
+  return text.empty() ? json::Value() : json::Value(std::strtod(text.c_str(), nullptr));
+}
+
 void add_cpu(json::Members& machine) {
   std::string key, value, model, features;
   std::set<std::string> parts;
@@ -163,7 +168,6 @@ json::Members describe_machine() {
   utsname system{};
   uname(&system);
   machine.emplace_back("cores", static_cast<int>(allowed_cores().size()));
-  machine.emplace_back("governor", text_or_null(first_line(kCpus + "cpu0/cpufreq/scaling_governor")));
   machine.emplace_back("os", std::string(system.sysname) + " " + system.release + " " + system.machine);
 #ifdef __GLIBC__
   machine.emplace_back("glibc", gnu_get_libc_version());
@@ -176,10 +180,16 @@ json::Members describe_machine() {
 }
 
 json::Members describe_health() {
-  json::Value frequency;
-  const std::string kilohertz = first_line(kCpus + "cpu0/cpufreq/scaling_cur_freq");
-  if (!kilohertz.empty()) frequency = std::atof(kilohertz.c_str()) / 1e3;
-  return {{"throttle_count", count_throttling()}, {"temperature_c", hottest()}, {"frequency_mhz", frequency}};
+  json::List cores;
+  for (const int core : allowed_cores()) cores.emplace_back(core);
+  const std::string frequency = kCpus + "cpu0/cpufreq/";
+  return {{"throttle_count", count_throttling()},
+          {"temperature_c", hottest()},
+          {"frequency_khz", number_or_null(first_line(frequency + "scaling_cur_freq"))},
+          {"limit_khz", number_or_null(first_line(frequency + "scaling_max_freq"))},
+          {"governor", text_or_null(first_line(frequency + "scaling_governor"))},
+          {"load", number_or_null(first_line("/proc/loadavg"))},
+          {"allowed_cores", std::move(cores)}};
 }
 
 std::vector<int> allowed_cores() {

@@ -9,11 +9,12 @@
 
 namespace edgenet {
 
-/// {"cpu", "features", "cores", "governor", "os", "machine", "glibc", "memory_bytes", "memory_available_bytes"}.
+/// {"cpu", "features", "cores", "os", "glibc", "memory_bytes", "memory_available_bytes"}.
 json::Members describe_machine();
 
-/// {"throttle_count", "temperature_c", "frequency_mhz"}: what changes while a machine works. The count is of throttling
-/// for heat since boot, as far as the kernel or a Raspberry Pi's firmware tells.
+/// {"throttle_count", "temperature_c", "frequency_khz", "limit_khz", "governor", "load", "allowed_cores"}: what may
+/// change while a machine works. The count is of throttling for heat since boot, as far as the kernel or a Raspberry
+/// Pi's firmware tells; the limit is the highest clock that the system allows.
 json::Members describe_health();
 
 /// The cores that this process may use.

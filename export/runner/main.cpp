@@ -3,7 +3,7 @@
 // the operator library.
 //
 //   {"do": "describe"}                    -> the machine (machine.h), "onnxruntime", "isa", "operators"
-//   {"do": "health"}                      -> {"throttle_count", "temperature_c", "frequency_mhz"}
+//   {"do": "health"}                      -> what may change on it (machine.h)
 //   {"do": "quiet_cores", "count"}        -> [core, ...]
 //   {"do": "load", "files", "native", "threads", "cores"}
 //                                         -> {"load_ms", "rss_load_peak_bytes", "kernels", "inputs", "optional"}

@@ -34,6 +34,7 @@ double seconds_now() { return read_clock(CLOCK_MONOTONIC); }
 Block BlockTimer::run(const std::function<void()>& once, int runs) const {
   std::vector<double> walls(static_cast<size_t>(runs)), processors(walls.size());
   const Ticks before = ticks();
+  const std::vector<int> allowed = allowed_cores();
   const double start = seconds_now(), processor = processor_seconds();
   for (size_t i = 0; i < walls.size(); ++i) {
     const double processor_before = processor_seconds(), wall = seconds_now();
@@ -43,6 +44,7 @@ Block BlockTimer::run(const std::function<void()>& once, int runs) const {
   }
   Block block;
   block.disturbance = disturbance(seconds_now() - start, processor_seconds() - processor, before);
+  if (allowed_cores() != allowed) block.disturbance = "the process was moved to other cores";
   std::vector<double> kept;
   for (size_t i = 0; i < walls.size(); ++i) {
     if (walls[i] - processors[i] <= std::max(kTolerance * walls[i], kClockNoise)) kept.push_back(walls[i]);

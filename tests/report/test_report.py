@@ -51,6 +51,29 @@ def test_on_80_columns_only_the_interval_moves_to_a_line_of_its_own() -> None:
     assert "xnor    native    2.26 MB    19.8x  6.78 MB  1.21 ms       3.56x    97.3 %   1.2" in text
 
 
+def on_two_devices() -> dict[str, Any]:
+    both = result()
+    both["rows"] += [{**row, "device": "ssh://pi@raspberrypi"} for row in result()["rows"]]
+    both["environments"]["ssh://pi@raspberrypi"] = {**both["environments"]["cpu"], "cpu": "Cortex-A72", "isa": "neon"}
+    return both
+
+
+def test_several_devices_share_a_table_that_names_them() -> None:
+    text = printed(report.table(on_two_devices()))
+    assert text.count("scheme") == text.count("resnet18 on digits") == 1
+    assert "cpu: AMD EPYC, avx512" in text
+    assert "ssh://pi@raspberrypi: Cortex-A72, neon" in text
+    lines = [line.split()[:2] for line in text.splitlines()]
+    assert lines.count(["cpu", "full"]) == lines.count(["pi@raspberrypi", "full"]) == 1
+    assert "! resnet18 xnor portable on cpu: too few runs" in text
+    narrow = printed(report.table(on_two_devices()), 80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "3.54–3.58" in narrow
+    page = report.markdown(on_two_devices())
+    assert "| device | scheme | path | size | memory |" in page
+    assert "| pi@raspberrypi | full | plain | 44.7 MB |" in page
+
+
 def test_the_portable_path_is_explained_where_there_was_no_library() -> None:
     without = result(isa=None, operators=None)
     without["rows"] = [row for row in without["rows"] if row["path"] != "native"]

@@ -64,3 +64,6 @@ class Device(ABC):
         Raises:
             EdgenetError: a path is missing or cannot run there, or the device cannot be used.
         """
+
+    def close(self) -> None:  # noqa: B027
+        """Give up what measuring took, such as a connection."""

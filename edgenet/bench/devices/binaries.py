@@ -53,6 +53,12 @@ def find_runner(operators: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def find_build(folder: Path) -> tuple[Path, Path] | None:
+    """Return a runner and an operator library that were built together, anywhere in a folder."""
+    pairs = ((find_runner(operators), operators) for operators in sorted(folder.rglob(library.FILE_NAME)))
+    return next(((runner, operators) for runner, operators in pairs if runner is not None), None)
+
+
 def _own_build() -> tuple[Path, Path]:
     found = library.find()
     runner = find_runner(Path(found)) if found else None
@@ -80,11 +86,9 @@ def _aarch64_build() -> tuple[Path, Path]:
         folders = [_unpacked(Path(named)) if Path(named).is_file() else Path(named)]
     else:
         folders = [Path(library.__file__).parent / AARCH64, Path(edgenet.__file__).parents[1] / "build" / AARCH64]
-    for folder in folders:
-        for operators in sorted(folder.rglob(library.FILE_NAME)):
-            runner = find_runner(operators)
-            if runner is not None:
-                return runner, operators
+    found = next(filter(None, map(find_build, folders)), None)
+    if found is not None:
+        return found
     where = f"{named}, which {ENVIRONMENT_VARIABLE} names, holds" if named else "This installation has"
     raise EdgenetError(
         f"{where} no {RUNNER} and {library.FILE_NAME} for {AARCH64}; run cmake --preset {AARCH64} && cmake --build "

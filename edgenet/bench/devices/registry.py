@@ -1,10 +1,12 @@
 """The kinds of devices."""
 
+from edgenet.bench.devices.adb import AdbDevice
 from edgenet.bench.devices.base import Device
 from edgenet.bench.devices.cpu import CpuDevice
+from edgenet.bench.devices.ssh import SshDevice
 from edgenet.errors import EdgenetError
 
-_KINDS: tuple[type[Device], ...] = (CpuDevice,)
+_KINDS: tuple[type[Device], ...] = (CpuDevice, SshDevice, AdbDevice)
 
 
 def list_kinds() -> list[type[Device]]:

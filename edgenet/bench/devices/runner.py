@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +77,14 @@ class RunnerProcess(WorkerProcess):
     What is fed comes from here, and the answers are judged here, with the same code.
     """
 
-    def __init__(self, command: list[str], carrier: Carrier, environment: dict[str, str] | None = None) -> None:
-        super().__init__(command, environment)
+    def __init__(
+        self,
+        command: list[str],
+        carrier: Carrier,
+        environment: dict[str, str] | None = None,
+        reply_seconds: float | None = None,
+    ) -> None:
+        super().__init__(command, environment, reply_seconds)
         self._carrier = carrier
 
     def call(self, request: str, **arguments: Any) -> Any:
@@ -109,7 +117,7 @@ class RunnerProcess(WorkerProcess):
             )
         self._pair = encoder is not None
         self._optional = state["optional"]
-        self._held_out = HeldOut.load(samples) if samples is not None and not shapes and inputs is None else None
+        self._held_out = _held_out(samples) if samples is not None and not shapes and inputs is None else None
         if self._pair:
             sample = subjects.need_samples(self._held_out).typical()
             shape, self._fixed = list(sample.inputs.shape), None
@@ -189,6 +197,16 @@ def unpack(described: Mapping[str, Any]) -> np.ndarray:
     """Return a tensor of a reply as an array."""
     content = base64.b64decode(described["data"])
     return np.frombuffer(content, _TYPES[described["type"]][0]).reshape(described["shape"])
+
+
+def _held_out(samples: str) -> HeldOut:
+    # Every window loads the models anew.
+    return _read_held_out(samples, os.stat(samples).st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read_held_out(samples: str, changed: int) -> HeldOut:
+    return HeldOut.load(samples)
 
 
 def _metadata(file: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """A process that holds one model, and the near end of what is said to it."""
 
 import json
+import os
+import select
 import subprocess
 import tempfile
 from types import TracebackType
@@ -10,18 +12,29 @@ from edgenet.errors import EdgenetError
 
 
 class WorkerProcess:
-    """The near end of `edgenet.bench.worker`: a request is a call, an error there is an EdgenetError here."""
+    """The near end of `edgenet.bench.worker`: a request is a call, an error there is an EdgenetError here.
 
-    def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
-        self._messages = tempfile.TemporaryFile("w+")  # noqa: SIM115
+    Args:
+        command: what starts the process.
+        environment: its environment variables; None for ours.
+        reply_seconds: how long a reply may take; None for as long as it needs.
+    """
+
+    def __init__(
+        self, command: list[str], environment: dict[str, str] | None = None, reply_seconds: float | None = None
+    ) -> None:
+        self._messages = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._unread = 0
+        self._reply_seconds = reply_seconds
+        self._late = False
+        self._rest = b""
         # A session of its own, so that Ctrl-C reaches us alone and what was measured can be kept.
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._messages,
-            text=True,
+            bufsize=0,
             env=environment,
             start_new_session=True,
         )
@@ -30,34 +43,62 @@ class WorkerProcess:
         """Send a request and wait for its reply.
 
         Raises:
-            EdgenetError: the worker refused, or died.
+            EdgenetError: the worker refused, died, or took too long.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps({"do": request, **arguments}) + "\n")
-            self._process.stdin.flush()
+            self._write(json.dumps({"do": request, **arguments}).encode() + b"\n")
             # Ctrl-C may have left the reply to an earlier request behind.
             self._unread += 1
             while self._unread:
-                reply = self._process.stdout.readline()
+                reply = self._read_line()
                 self._unread -= 1
         except BrokenPipeError:
             reply = ""
         if not reply:
-            raise EdgenetError(
-                f"The process that was to {request.replace('_', ' ')} a model died: {self._last_words()}"
-            )
+            self._process.wait()
+            doing = request.replace("_", " ")
+            if self._late:
+                raise EdgenetError(self._explain_silence(doing, self._reply_seconds or 0))
+            raise EdgenetError(self._explain_death(doing, self._process.returncode, self._last_words()))
         answer = json.loads(reply)
         if "error" in answer:
             raise EdgenetError(answer["error"])
         return answer["ok"]
 
+    def _write(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        # A pipe takes what fits.
+        while line:
+            line = line[self._process.stdin.write(line) :]
+
+    def _read_line(self) -> str:
+        """The next line that the process writes; empty where it ends, or is late."""
+        assert self._process.stdout is not None
+        pieces = [self._rest]
+        while b"\n" not in pieces[-1]:
+            readable, _, _ = select.select([self._process.stdout], [], [], self._reply_seconds)
+            if not readable:
+                self._late = True
+                self._process.kill()
+                return ""
+            pieces.append(os.read(self._process.stdout.fileno(), 1 << 20))
+            if not pieces[-1]:
+                return ""
+        line, _, self._rest = b"".join(pieces).partition(b"\n")
+        return line.decode()
+
+    def _explain_death(self, doing: str, code: int, last_words: str) -> str:
+        words = last_words or f"exit code {code}, with no message; too little memory is a common cause."
+        return f"The process that was to {doing} a model died: {words}"
+
+    def _explain_silence(self, doing: str, seconds: float) -> str:
+        return f"The process that was to {doing} a model gave no answer for {seconds:.0f} seconds."
+
     def _last_words(self) -> str:
-        code = self._process.wait()
+        """The last line that the process has written to its standard error; empty where it has written none."""
         self._messages.seek(0)
-        lines = [line for line in self._messages.read().splitlines() if line.strip()]
-        return lines[-1] if lines else f"exit code {code}, with no message; too little memory is a common cause."
+        lines = [line.strip() for line in self._messages.read().splitlines() if line.strip()]
+        return lines[-1] if lines else ""
 
     def __enter__(self) -> "WorkerProcess":
         return self
