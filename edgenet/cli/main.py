@@ -15,6 +15,7 @@ from edgenet.cli.explain import explain
 from edgenet.cli.export import export
 from edgenet.cli.inspect import inspect
 from edgenet.cli.listings import devices, models
+from edgenet.cli.serve import serve
 
 
 class _InOrder(click.Group):
@@ -37,5 +38,5 @@ def main() -> None:
             stream.reconfigure(errors="replace")
 
 
-for _command in (binarize, bench, export, inspect, explain, compare, models, data, devices, doctor):
+for _command in (binarize, bench, export, inspect, explain, compare, serve, models, data, devices, doctor):
     main.add_command(_command)

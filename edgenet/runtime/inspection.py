@@ -129,8 +129,8 @@ def inspect(
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     given = input_shape if isinstance(input_shape, Mapping) else {} if input_shape is None else {"": input_shape}
     recorded = metadata
-    if model.graph.node[0].name.startswith(PREPROCESSING):
-        # A sample is what the network's work is counted at, whatever the file takes.
+    if "edgenet.sample_shape" in metadata:
+        # A sample is what the network's work is counted at, whatever the file with embedded preprocessing takes.
         sample = json.loads(metadata["edgenet.sample_shape"])
         model.graph.CopyFrom(_behind_preprocessing(model.graph, sample))
         given, recorded = {}, {}
@@ -198,7 +198,8 @@ def _behind_preprocessing(graph: onnx.GraphProto, sample: list[int]) -> onnx.Gra
     read = next(name for node in nodes for name in node.input if name in made)
     network = onnx.GraphProto()
     network.CopyFrom(graph)
-    del network.input[:], network.node[:], network.output[:]
+    del network.input[:], network.node[:], network.output[:], network.initializer[:]
+    network.initializer.extend(tensor for tensor in graph.initializer if not tensor.name.startswith(PREPROCESSING))
     network.input.append(onnx.helper.make_tensor_value_info(read, TensorProto.FLOAT, ["batch", *sample]))
     used = {name for node in nodes for name in node.input}
     network.input.extend(value for value in graph.input if value.name in used)

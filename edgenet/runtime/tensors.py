@@ -70,7 +70,7 @@ class Tensors:
         binary |= {name for name, (_, bits) in tables.items() if bits == 1}
         counts = weights | {name: count for name, (count, _) in tables.items()}
         for name, tensor in self.stored.items():
-            if tensor.data_type in _FLOATS and len(tensor.dims) > 0 and not name.startswith(PREPROCESSING):
+            if tensor.data_type in _FLOATS and len(tensor.dims) > 0:
                 counts.setdefault(name, math.prod(tensor.dims))
         parameters, one_bit = sum(counts.values()), sum(counts[name] for name in binary)
         return parameters, one_bit, sum(bytes_of(self.stored[name]) for name in counts)

@@ -52,7 +52,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_operator_library_and_the_runner_and_no_sources(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"edgenet/runtime/libedgenet_ops.so", "edgenet/runtime/edgenet-runner"} <= set(names)
+    expected = {"edgenet/runtime/libedgenet_ops.so", "edgenet/runtime/edgenet-runner", "edgenet/serve/web/index.html"}
+    assert expected <= set(names)
     assert not [name for name in names if name.endswith((".cpp", ".h")) or name.startswith("tests/")]
 
 

@@ -16,7 +16,7 @@ for name in ("torch", "lightning", "onnxscript", "matplotlib"):
 """
 
 
-@pytest.mark.parametrize("room", ["edgenet", "edgenet.runtime"])
+@pytest.mark.parametrize("room", ["edgenet", "edgenet.runtime", "edgenet.serve"])
 def test_a_device_needs_no_torch(room: str) -> None:
     subprocess.run([sys.executable, "-c", f"{_BLOCK}\nimportlib.import_module({room!r})"], check=True)
 
