@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from edgenet.nn.functional import quantize_int8
 from edgenet.nn.int8 import Int8Linear, integer_linear
 from edgenet.nn.layers import BinaryLinear
+from edgenet.nn.recurrence import Packing, recur
 from edgenet.nn.recurrent_cells import Cell, ElmanCell, State
 from edgenet.nn.running_norm import RunningNorm
 
@@ -94,14 +95,18 @@ class BinaryRNNLayer(nn.Module):
         return states, final
 
     def _train_forward(self, x: Tensor, initial: State, mask: Tensor | None) -> tuple[Tensor, State]:
+        steps, samples = x.shape[:2]
+        packing = Packing.of(mask, steps, samples)
         scale, offset = self.hidden_norm.affine()
-        weight = (self.hidden.scaled_weight() * scale.unsqueeze(1)).t()
+        weight = self.hidden.scaled_weight() * scale.unsqueeze(1)
         into_input, hidden_bias = self._split(offset)
-        real = x.flatten(0, 1) if mask is None else x[mask]
-        u = _spread(self.input_norm(self.input(real)).add(into_input), x, mask)
-        return self._recur(
-            u, self._with_bias(hidden_bias), initial, mask, lambda s, addend: torch.addmm(addend, s, weight)
-        )
+        u = self.input_norm(self.input(packing.pack(x))).add(into_input)
+        states, final = recur(
+            u, weight, packing.sort(initial), packing, self.cell, hidden_bias=self._with_bias(hidden_bias),
+            estimator=self.hidden.estimator if self.scheme == "xnor" else None, threshold=self.hidden.threshold,
+            stochastic=self.hidden.stochastic,
+        )  # fmt: skip
+        return packing.unpack(states, steps, samples), packing.unsort(final)
 
     def _infer(self, x: Tensor, initial: State, mask: Tensor | None) -> tuple[Tensor, State]:
         p = self.inference_parameters()
@@ -179,15 +184,6 @@ class BinaryRNNLayer(nn.Module):
             hidden_threshold=self.hidden.threshold,
             hidden_bias=self._with_bias(hidden_bias),
         )
-
-
-def _spread(real: Tensor, x: Tensor, mask: Tensor | None) -> Tensor:
-    """Values of the real steps, one a row, where these stand among the steps of x [T, N, ...]; zeros elsewhere."""
-    if mask is None:
-        return real.unflatten(0, x.shape[:2])
-    spread = real.new_zeros(*x.shape[:2], real.shape[1])
-    spread[mask] = real
-    return spread
 
 
 def _choose(real: Tensor, following: State, state: State) -> State:
