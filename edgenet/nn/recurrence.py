@@ -104,9 +104,9 @@ def recur(
     """`cell.step` of `a[t] = weight @ s[t-1] + addend[t]` over all steps: packed first states [S, H], final state.
 
     u [S, G] are the packed input halves, weight [G, H], the initial state sorted as the packing says; so is the final
-    one. s is the cell's output of the state, or its signs where there is an estimator (`stochastic`: drawn). The same as a loop that autograd
-    follows, at half the time or less: what depends on no other step is computed for all at once, the weight's gradient
-    with a single product (Appleyard et al. 2016, Optimizing performance of recurrent neural networks,
+    one. s is the cell's output of the state, or its signs where there is an estimator (`stochastic`: drawn). The same
+    as a loop that autograd follows, and faster: what depends on no other step is computed for all at once, the weight's
+    gradient with a single product (Appleyard et al. 2016, Optimizing performance of recurrent neural networks,
     arXiv:1604.01946).
     """
     activation = Activation(cell, estimator, stochastic)

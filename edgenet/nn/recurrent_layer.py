@@ -43,10 +43,9 @@ class BinaryRNNLayer(nn.Module):
     """One layer: `a[t] = norm_x(W_x x[t]) + norm_h(W_h s[t-1])`, from which the cell makes its next state.
 
     An Elman layer unless another cell is given. s is the cell's output with 1-bit weights (`bwn`) and
-    sign(state >= threshold) with 1-bit activations as well (`xnor`). norm_x is batch normalisation over samples and
-    steps, its bias the layer's; norm_h is `RunningNorm`. Without them binary recurrent networks do not train (Ott et
-    al. 2016, arXiv:1608.06902; Ardakani et al. 2019, arXiv:1809.11086; Hou et al. 2019, "Normalization helps training
-    of quantized LSTM").
+    sign(state >= threshold) with 1-bit activations as well (`xnor`). norm_x and norm_h are `RunningNorm`, the bias of
+    norm_x is the layer's. Without them binary recurrent networks do not train (Ott et al. 2016, arXiv:1608.06902;
+    Ardakani et al. 2019, arXiv:1809.11086; Hou et al. 2019, "Normalization helps training of quantized LSTM").
     """
 
     hidden_bias: nn.Parameter | None
@@ -66,10 +65,11 @@ class BinaryRNNLayer(nn.Module):
         else:
             self.input = BinaryLinear(input_size, outputs, bias=False, scheme=input_scheme, **options)
         self.hidden = BinaryLinear(hidden_size, outputs, bias=False, scheme=scheme, **options)
-        self.input_norm = nn.BatchNorm1d(outputs)
+        self.input_norm = RunningNorm(outputs, bias=True)
         self.hidden_norm = RunningNorm(outputs, gain)
         self.hidden_bias = nn.Parameter(torch.zeros(hidden_size)) if cell.has_hidden_bias else None
         with torch.no_grad():
+            assert self.input_norm.bias is not None
             self.input_norm.bias.copy_(torch.tensor(cell.initial_bias).repeat_interleave(hidden_size))
 
     @torch.no_grad()
@@ -79,6 +79,7 @@ class BinaryRNNLayer(nn.Module):
             half.load_state_dict({"weight": getattr(rnn, f"weight_{name}_{row}")}, strict=False)
         if rnn.bias:
             into_input, hidden_bias = self._split(getattr(rnn, f"bias_hh_{row}"))
+            assert self.input_norm.bias is not None
             self.input_norm.bias.copy_(getattr(rnn, f"bias_ih_{row}") + into_input)
             if self.hidden_bias is not None and hidden_bias is not None:
                 self.hidden_bias.copy_(hidden_bias)
@@ -158,13 +159,10 @@ class BinaryRNNLayer(nn.Module):
 
     def inference_parameters(self) -> RecurrentParameters:
         """The layer as inference computes it, both normalisations folded; differentiable."""
-        norm = self.input_norm
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        input_scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        input_scale, input_bias = self.input_norm.affine()
         hidden_scale, offset = self.hidden_norm.affine()
         into_input, hidden_bias = self._split(offset)
-        input_bias = norm.bias - norm.running_mean * input_scale + into_input
+        input_bias = input_bias + into_input
         input_weight, input_threshold = self.input.weight, None
         if isinstance(self.input, BinaryLinear):
             input_weight, input_threshold = self.input.binary_weight(), self.input.threshold
