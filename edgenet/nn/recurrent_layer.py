@@ -105,7 +105,7 @@ class BinaryRNNLayer(nn.Module):
         states, final = recur(
             u, weight, packing.sort(initial), packing, self.cell, hidden_bias=self._with_bias(hidden_bias),
             estimator=self.hidden.estimator if self.scheme == "xnor" else None, threshold=self.hidden.threshold,
-            stochastic=self.hidden.stochastic,
+            stochastic=self.hidden.stochastic and self.hidden.training,
         )  # fmt: skip
         return packing.unpack(states, steps, samples), packing.unsort(final)
 
