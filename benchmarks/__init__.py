@@ -4,4 +4,5 @@
 `python -m benchmarks.peers`: operators and whole networks against every other way to run them.
 `python -m benchmarks.growth`: time a multiply-add as threads, batch, image, channels or sequence grow.
 `python -m benchmarks.memory`: what loaded networks hold.
+`python -m benchmarks.arm`: the inner loops of the Arm kernels against fp32's, predicted.
 """

@@ -81,7 +81,7 @@ def version() -> str | None:
 
 
 def isa() -> str | None:
-    """Return the instruction set whose kernels run: `scalar`, `avx2` or `avx512`; None without a library.
+    """Return the instruction set whose kernels run: scalar, avx2, avx512, neon or neondot; None without a library.
 
     The environment variable EDGENET_ISA forces one; None where it names one that this machine does not run.
     """

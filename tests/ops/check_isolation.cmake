@@ -1,9 +1,9 @@
-# Fails if an object compiled for AVX2 or AVX-512 defines a weak symbol (an inline function or template that other files
+# Fails if an object compiled for more than the baseline defines a weak symbol (an inline function or template that other files
 # may share): the linker keeps one copy of each, and it could be this one.
 string(REPLACE "," ";" OBJECTS "${OBJECTS}")
 set(checked 0)
 foreach(object IN LISTS OBJECTS)
-  if(NOT object MATCHES "/kernels/avx")
+  if(NOT object MATCHES "/kernels/(avx|neondot)")
     continue()
   endif()
   execute_process(COMMAND ${NM} --demangle --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)

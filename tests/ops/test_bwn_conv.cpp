@@ -83,6 +83,7 @@ void compare(const KernelSet& set, const Case& test, bool threads, Report& repor
 }
 
 void check(Case& test, Random& random, Report& report) {
+  if (left_out(random)) return;
   const bool awkward = random.chance(0.5);
   if (!fill(test, random, awkward)) return;
   for (const KernelSet* set : runnable_kernels()) {
@@ -169,6 +170,7 @@ int main() {
     check(test, random, report);
   }
   for (const Case& test : large_cases(random)) {
+    if (left_out(random)) continue;
     for (const KernelSet* set : runnable_kernels()) {
       compare(*set, test, true, report);
     }

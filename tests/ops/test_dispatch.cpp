@@ -10,6 +10,7 @@ int main() {
   Report report;
   unsetenv("EDGENET_ISA");
   const auto sets = runnable_kernels();
+  for (const KernelSet* set : sets) std::printf("%s%s", set->name, set == sets.back() ? "\n" : " ");
   report.expect(!sets.empty() && std::string(sets.front()->name) == "scalar", "the scalar set runs everywhere");
   report.expect(&active_kernels() == sets.back(), "without EDGENET_ISA the widest set is active");
   for (const KernelSet* set : sets) {

@@ -215,6 +215,7 @@ void check_steps(const KernelSet& set, const Case& test, const Output& whole, Re
 }
 
 void check(const Case& test, Random& random, Report& report, double threads_chance = 0.3) {
+  if (left_out(random)) return;
   for (const KernelSet* set : runnable_kernels()) {
     bool intact = true;
     const auto kernel = make_kernel(*set, test);

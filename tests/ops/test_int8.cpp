@@ -121,6 +121,7 @@ bool fill_pool(Case& test, Random& random) {
 
 void check_random(const KernelSet& set, Random& random, Report& report) {
   for (int i = 0; i < 250; ++i) {
+    if (left_out(random)) continue;
     Case test;
     ConvWeights& w = test.weights;
     w.group = random.chance(0.7) ? 1 : random.between(2, 3);
@@ -149,6 +150,7 @@ void check_random(const KernelSet& set, Random& random, Report& report) {
 /// Kernel rows of a byte more than whole words of 4, of few channels.
 void check_odd_rows(const KernelSet& set, Random& random, Report& report) {
   for (int i = 0; i < 80; ++i) {
+    if (left_out(random)) continue;
     Case test;
     ConvWeights& w = test.weights;
     w.group = random.between(1, 2);
@@ -184,6 +186,7 @@ void check_large(const KernelSet& set, Random& random, Report& report) {
                              {106, 65, 1, 1, 2, 3, 3, 0, 0, 0, 0, 1, 1, nullptr, {}, {}},
                              {97, 200, 1, 1, 1, 1, 1, 1, 2, 0, 1, 1, 1, nullptr, {}, {}}};
   for (const ConvWeights& weights : all) {
+    if (left_out(random)) continue;
     Case test;
     test.weights = weights;
     test.image = {1, 0, 33, 49, 0, 0};
@@ -198,6 +201,7 @@ void check_large(const KernelSet& set, Random& random, Report& report) {
 /// Outputs larger than caches, in whole lines of 64 bytes and not.
 void check_beyond_caches(const KernelSet& set, Random& random, Report& report) {
   for (const int64_t width : {184, 183}) {
+    if (left_out(random)) continue;
     Case test;
     test.weights = {64, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, nullptr, {}, {}};
     test.image = {1, 0, 184, width, 0, 0};
@@ -219,6 +223,7 @@ std::vector<float> run(const LinearKernel& kernel, int64_t rows, LinearOperands 
 
 void check_linear(const KernelSet& set, Random& random, Report& report) {
   for (int i = 0; i < 200; ++i) {
+    if (left_out(random)) continue;
     const int64_t rows = random.between(1, 5), inputs = random.between(1, random.chance(0.1) ? 5000 : 300);
     const int64_t outputs = random.between(1, 40);
     const auto x = samples(rows, inputs, random);

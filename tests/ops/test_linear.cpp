@@ -60,6 +60,7 @@ std::vector<float> tolerance_of(const Case& test) {
 }
 
 void check(const Case& test, Random& random, Report& report, double threads_chance = 0.3) {
+  if (left_out(random)) return;
   const int64_t count = test.rows * test.outputs;
   bool intact = true;
   const auto xnor = run(*scalar_kernels.xnor_linear(test.weights()), test, true, false, &intact);
@@ -111,7 +112,11 @@ int main() {
   check(same_sign, random, report);
   for (const float outlier : {1e3f, 1e6f, 1e30f, 3e38f}) {  // which must not drown the others
     Case uneven = make_case(3, 1500, 40, false, random);
-    for (size_t i = 0; i < uneven.x.size(); i += static_cast<size_t>(random.between(200, 900))) uneven.x[i] *= outlier;
+    // One of the largest a row: a sum of several may pass what a float holds in one order and not in another.
+    const bool largest = outlier > 1e38f;
+    for (size_t i = 0; i < uneven.x.size(); i += static_cast<size_t>(largest ? 1500 : random.between(200, 900))) {
+      uneven.x[i] *= outlier;
+    }
     std::fill(uneven.bias.begin(), uneven.bias.end(), 0.0f);
     check(uneven, random, report);
   }

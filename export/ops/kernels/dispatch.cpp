@@ -12,6 +12,14 @@
 #include "kernels/avx512/avx512.h"
 #include "kernels/avx512icl/avx512icl.h"
 #include "kernels/avxvnni/avxvnni.h"
+#elif defined(__aarch64__)
+#if defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+#include "kernels/neon/neon.h"
+#include "kernels/neondot/neondot.h"
 #endif
 
 namespace edgenet {
@@ -138,6 +146,44 @@ bool has_avxvnni() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1u << 4) != 0;
 }
+#elif defined(__aarch64__)
+KernelSet neon_kernels() {
+  return {
+      "neon",
+      neon::make_xnor_conv2d,
+      neon::make_bwn_conv2d,
+      neon::make_xnor_linear,
+      neon::make_bwn_linear,
+      neon::make_xnor_recurrence,
+      neon::make_bwn_recurrence,
+      neon::make_xnor_lstm,
+      neon::make_bwn_lstm,
+      neon::make_xnor_gru,
+      neon::make_bwn_gru,
+      neon::make_int8_conv2d,
+      neon::make_bwn_int8_conv2d,
+      neon::make_int8_linear,
+  };
+}
+
+KernelSet neondot_kernels() {
+  KernelSet set = neon_kernels();
+  set.name = "neondot";
+  set.int8_conv2d = neondot::make_int8_conv2d;
+  set.bwn_int8_conv2d = neondot::make_bwn_int8_conv2d;
+  set.int8_linear = neondot::make_int8_linear;
+  return set;
+}
+
+bool has_dot_products() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__ARM_FEATURE_DOTPROD)
+  return true;  // the compiler's target has them, as every Mac does
+#else
+  return false;
+#endif
+}
 #endif
 
 /// The sets that this CPU runs, the widest last.
@@ -150,6 +196,9 @@ std::vector<KernelSet> make_runnable() {
   if (!has_avx512()) return sets;
   sets.push_back(avx512_kernels(has_avx512icl() ? "avx512-base" : "avx512"));
   if (has_avx512icl()) sets.push_back(avx512icl_kernels());
+#elif defined(__aarch64__)
+  sets.push_back(neon_kernels());
+  if (has_dot_products()) sets.push_back(neondot_kernels());
 #endif
   return sets;
 }

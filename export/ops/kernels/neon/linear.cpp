@@ -1,0 +1,16 @@
+#include "kernels/x86/linear.h"
+
+#include "kernels/neon/neon.h"
+#include "kernels/neon/simd.h"
+
+namespace edgenet::neon {
+
+std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights) {
+  return std::make_unique<x86::XnorLinear<Simd>>(weights);
+}
+
+std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights) {
+  return std::make_unique<x86::BwnLinear<x86::LookupRows<Simd>>>(weights);
+}
+
+}  // namespace edgenet::neon

@@ -1,0 +1,21 @@
+// The kernels for 64-bit Arm: every ARMv8-A CPU has these instructions.
+#pragma once
+#include "kernels/kernels.h"
+
+namespace edgenet::neon {
+
+std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights);
+std::unique_ptr<ConvKernel> make_bwn_conv2d(const ConvWeights& weights);
+std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights);
+std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights);
+std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights);
+std::unique_ptr<ConvKernel> make_int8_conv2d(const ConvWeights& weights);
+std::unique_ptr<ConvKernel> make_bwn_int8_conv2d(const ConvWeights& weights);
+std::unique_ptr<LinearKernel> make_int8_linear(const LinearWeights& weights);
+
+}  // namespace edgenet::neon
