@@ -6,17 +6,19 @@ there. Training goes on where it was interrupted. Accuracies are those of the ex
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks.accuracy.ngram import ORDER, ngram_bits
 from benchmarks.accuracy.results import read_results, result_name
 from benchmarks.accuracy.table import table
 from edgenet.cli.data import columns_option, languages_option, pattern_option, sequence_options
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
-from edgenet.tasks.measures import get_measure
+from edgenet.tasks.measures import CHARACTER_BITS, get_measure
 
 RESULTS = Path(__file__).parent / "results"
 _SCHEMES = ("full", "bwn", "xnor")
@@ -85,8 +87,10 @@ def measure(model: str, seed: int, runs: Path, results: Path, options: dict[str,
     trained = train(model, out=folder, seed=seed, resume=folder.exists(), on_event=tell, **options)
     results.mkdir(parents=True, exist_ok=True)
     rows = [_row(network, folder, curves[network.scheme]) for network in trained]
+    _add_further(rows, model, folder, options)
     full = rows[0]
     for row in rows:
+        row["recipe_name"] = options["recipe"]
         row["loss_vs_full"] = get_measure(row["metric"]).loss(full["value"], row["value"])
         row["size_ratio"] = full["file_bytes"] / row["file_bytes"]
         write_whole(results / result_name(row), json.dumps(row, indent=1) + "\n")
@@ -122,6 +126,30 @@ def _row(network: Any, folder: Path, curve: Sequence[dict[str, Any]]) -> dict[st
         "environment": {**environment(1), "torch": metadata["torch_version"], "trained_on": _trained_on()},
         "curve": json.loads(kept.read_text()) if kept.exists() else [],
     }
+
+
+def _add_further(rows: Sequence[dict[str, Any]], model: str, folder: Path, options: dict[str, Any]) -> None:
+    """Add to the results what is measured beside the held-out samples.
+
+    Further test splits of the data set, and for a language model of characters the n-gram model that it has to beat.
+    """
+    from edgenet.tasks.held_out import HeldOut
+    from edgenet.tasks.sequences import SequenceDataSet
+    from edgenet.training.data import load_data
+    from edgenet.training.networks import find_network
+
+    _, data = load_data(find_network(model), options["data"], None, options["data_options"])
+    if not isinstance(data, SequenceDataSet):
+        return
+    for name, split in data.further.items():
+        samples = folder / f"{name}.npz"
+        HeldOut.of(replace(data, test=split)).save(samples)
+        for row in rows:
+            row.setdefault("further", {})[name] = _accuracy(folder / f"{row['scheme']}.onnx", samples)
+    if rows[0]["metric"] == CHARACTER_BITS:
+        baseline = {"name": f"interpolated {ORDER}-gram", "value": ngram_bits(data)}
+        for row in rows:
+            row["baseline"] = baseline
 
 
 def _accuracy(file: Path, samples: Path) -> float:

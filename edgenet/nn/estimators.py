@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from edgenet.errors import EdgenetError
+from edgenet.nn.running_norm import RunningNorm
 
 
 class Estimator(ABC):
@@ -135,8 +136,10 @@ def get_estimator(estimator: str | Estimator) -> Estimator:
 
 
 def set_progress(model: nn.Module, progress: float) -> None:
-    """Tell every `ErrorDecay` in the model how far training is, from 0 to 1."""
+    """Tell every `ErrorDecay` and every `RunningNorm` in the model how far training is, from 0 to 1."""
     for module in model.modules():
+        if isinstance(module, RunningNorm):
+            module.set_progress(progress)
         for estimator in (getattr(module, "estimator", None), getattr(module, "weight_estimator", None)):
             if isinstance(estimator, ErrorDecay):
                 estimator.progress = progress

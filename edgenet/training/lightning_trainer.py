@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 
 from edgenet.training.batches import AnyBatches
 from edgenet.training.loop import TrainingLoop
+from edgenet.training.memory import keep_freed_memory
 from edgenet.training.processes import Share
 from edgenet.training.shared_statistics import shared_statistics
 
@@ -52,6 +53,7 @@ def fit(loop: TrainingLoop, batches: AnyBatches, *, precision: str = "32", progr
 
     Raises KeyboardInterrupt when interrupted (Lightning would end the process).
     """
+    keep_freed_memory()
     processes = loop.processes
     show_bar = processes.first and (sys.stderr.isatty() if progress_bar is None else progress_bar)
     callbacks: list[Callback] = [_ProgressBar(loop)] if show_bar else []

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from edgenet.errors import EdgenetError
-from edgenet.nn import BinaryGRU, BinaryLSTM, BinaryRNN, calibrate
+from edgenet.nn import BinaryGRU, BinaryLSTM, BinaryRNN, calibrate, set_progress
 from tests import reference
 
 SCHEMES = ("bwn", "xnor")
@@ -127,15 +127,27 @@ def test_shapes_of_output_and_state_are_those_of_torch(kind):
 
 @of_either_scheme
 @of_every_kind
-def test_training_normalises_the_hidden_half_as_inference_does(kind, scheme):
+def test_training_normalises_as_inference_does(kind, scheme):
     rnn = trained(kind, scheme)
     x = torch.randn(7, 64, 5)
     inference = rnn(x)[0]
     rnn.train()
     for layer in rnn.rows():
         layer.input_norm.momentum = 0.0
-        layer.input_norm.eval()
     torch.testing.assert_close(rnn(x)[0], inference)
+
+
+@of_every_kind
+def test_statistics_follow_ever_more_slowly_as_training_goes_on_and_stand_still_at_its_end(kind):
+    rnn = kind(5, 8, scheme="bwn")
+    moved = []
+    for progress in (0.0, 0.5, 1.0):
+        set_progress(rnn, progress)
+        before = [buffer.clone() for buffer in rnn.buffers()]
+        rnn(2 + 3 * torch.randn(7, 64, 5))
+        moved.append(sum(float((now - then).abs().sum()) for now, then in zip(rnn.buffers(), before, strict=True)))
+    assert moved[0] > 2 * moved[1] > 0
+    assert moved[2] == 0
 
 
 @of_either_scheme
