@@ -17,6 +17,12 @@ from edgenet.bench.devices import binaries
 from edgenet.bench.devices.cpu import CpuDevice
 from edgenet.bench.devices.runner import LocalCarrier, RunnerProcess, pack, unpack
 from edgenet.errors import EdgenetError
+from edgenet.runtime import InferenceSession
+from edgenet.runtime.decoding import SequenceDecoder
+from edgenet.tasks.catalog import TRANSDUCTION
+from edgenet.tasks.held_out import HeldOut
+from edgenet.tasks.measures import EXACT
+from edgenet.tasks.ragged import Ragged
 from tests.runtime import models
 
 
@@ -174,3 +180,85 @@ def test_it_ends_when_nobody_reads_its_replies_though_its_input_stays_open(comma
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(10) == 1
+
+
+def test_an_encoder_and_its_decoder_say_the_same_as_from_python(runner: RunnerProcess, tmp_path: Path) -> None:
+    encoder, decoder, samples = pair(tmp_path)
+    arguments = {"file": decoder, "encoder": str(encoder), "samples": str(samples)}
+    with CpuDevice().start() as python:
+        expected = load(python, **arguments)
+        accuracy = python.call("accuracy")
+    loaded = load(runner, **arguments)
+    assert (loaded["path"], loaded["input"]) == ("plain", expected["input"])
+    assert runner.call("warm_up", seconds=0.01)["run_ms"] > 0
+    assert runner.call("block", runs=2)["times_ms"]
+    assert 0 < accuracy["value"] < 1
+    assert runner.call("accuracy") == accuracy
+
+
+def pair(folder: Path, words: int = 6, width: int = 8) -> tuple[Path, Path, Path]:
+    """Write an encoder and a decoder of random weights, and samples of which they get some right."""
+    random = np.random.default_rng(0)
+    weights = {name: random.standard_normal((words, width)).astype(np.float32) for name in ("embedding", "said")}
+    # Padding and the mark of the beginning are never said, and now and then the end is.
+    weights["bias"] = np.array([-99, -99, 1, *[0] * (words - 3)], np.float32)
+    weights["said"] = np.ascontiguousarray(weights["said"].T)
+    initializers = [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()]
+    axes = [onnx.numpy_helper.from_array(np.array([axis]), f"axis{axis}") for axis in (0, 1)]
+
+    def write(name: str, nodes: list[onnx.NodeProto], inputs: list[Any], outputs: list[Any]) -> Path:
+        graph = helper.make_graph(nodes, name, inputs, outputs, [*initializers, *axes])
+        path = folder / f"{name}.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path)
+        return path
+
+    def value(name: str, kind: str, *shape: int | str) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), shape)
+
+    memory, state = value("memory", "float32", "n", "t", width), value("state", "float32", 1, "n", width)
+    lengths = value("memory_lengths", "int64", "n")
+    encoder = write(
+        "encoder",
+        [
+            helper.make_node("Gather", ["embedding", "input"], ["memory"]),
+            helper.make_node("ReduceMean", ["memory", "axis1"], ["mean"], keepdims=0),
+            helper.make_node("Unsqueeze", ["mean", "axis0"], ["state"]),
+            helper.make_node("Sign", ["input"], ["real"]),
+            helper.make_node("ReduceSum", ["real", "axis1"], ["memory_lengths"], keepdims=0),
+        ],
+        [value("input", "int64", "n", "t")],
+        [memory, state, lengths],
+    )
+    decoder = write(
+        "decoder",
+        [
+            helper.make_node("Gather", ["embedding", "input"], ["read"]),
+            helper.make_node("ReduceMean", ["memory", "axis1"], ["seen"], keepdims=1),
+            helper.make_node("Transpose", ["state"], ["before"], perm=[1, 0, 2]),
+            helper.make_node("Cast", ["memory_lengths"], ["length"], to=1),
+            helper.make_node("Unsqueeze", ["length", "axis1"], ["column"]),
+            helper.make_node("Unsqueeze", ["column", "axis1"], ["long"]),
+            helper.make_node("Reciprocal", ["long"], ["short"]),
+            helper.make_node("Sum", ["read", "seen", "before", "short"], ["sum"]),
+            helper.make_node("Tanh", ["sum"], ["now"]),
+            helper.make_node("MatMul", ["now", "said"], ["scores"]),
+            helper.make_node("Add", ["scores", "bias"], ["logits"]),
+            helper.make_node("Transpose", ["now"], ["following"], perm=[1, 0, 2]),
+        ],
+        [value("input", "int64", "n", 1), state, memory, lengths],
+        [value("logits", "float32", "n", 1, words), value("following", "float32", 1, "n", width)],
+    )
+    begin, end, count = 1, 2, 40
+    inputs = random.integers(3, words, (count, 5))
+    sessions = [InferenceSession(encoder), InferenceSession(decoder)]
+    said = SequenceDecoder(*sessions, begin, end).greedy(inputs, None, 12)
+    # Half of them as they will be said, the others not.
+    right = [tokens if number % 2 else [*tokens, 3] for number, tokens in enumerate(said)]
+    targets = Ragged.of([np.array([begin, *tokens, end]) for tokens in right])
+    references = Ragged.of([np.array(tokens or [3]) for tokens in right])
+    samples = HeldOut(
+        inputs, targets.padded(), np.full(count, 5), np.asarray(targets.lengths), references.padded(), np.arange(count),
+        task=TRANSDUCTION, metric=EXACT, begin=begin, end=end,
+    )  # fmt: skip
+    samples.save(folder / "samples.npz")
+    return encoder, decoder, folder / "samples.npz"
