@@ -87,7 +87,7 @@ class _Marked:
         self.content = _inlined(model).SerializeToString() if inline else self.original
         """The same with its `edgenet` functions in place of the nodes that call them, if they are to run."""
 
-    def number(self, node: str) -> int | None:
+    def number(self, node: str, operator: str = "") -> int | None:
         """Return the number of the file's node that a node which ONNX Runtime runs belongs to, by its name."""
         found = _MARK.search(node)
         if found:
@@ -95,7 +95,8 @@ class _Marked:
         # A node in ONNX Runtime's own layout is named after what it gives, at the end of all that was fused into it.
         named = _OWN_LAYOUT.fullmatch(node)
         last = self._producers.get(named.group(1)) if named else None
-        return last if named is None or named.group(2) else self._layer_before(last)
+        multiplies = operator in WEIGHT_INPUTS and named is not None and not named.group(2)
+        return self._layer_before(last) if multiplies else last
 
     def _layer_before(self, number: int | None) -> int | None:
         """The node that multiplies behind which a node was fused, the node itself where there is none near."""
@@ -257,7 +258,7 @@ def _owners(marked: _Marked, graph: onnx.GraphProto) -> dict[str, int]:
     owners: dict[str, int] = {}
     homeless = []
     for node in nodes:
-        number = marked.number(node.name)
+        number = marked.number(node.name, node.op_type)
         if number is None and node.op_type not in _REORDERING:
             number = next((found for name in node.output if (found := marked.of_tensor(name)) is not None), None)
         if number is None:

@@ -26,7 +26,7 @@ _MAX_RUNS_A_BLOCK = 1000
 # So many times the rounds that a quiet machine needs, and a window is over, disturbed or not.
 _PATIENCE = 3
 # So many times the seconds that a quiet machine needs, and we stop with what there is.
-_MOST_TIMES = 8
+_MOST_TIMES = 20
 
 
 @dataclass
@@ -146,7 +146,7 @@ def measure(
     """Time all models in turns, in five windows or more, and return a track a model.
 
     It ends when each model has `min_runs` runs and `min_seconds` seconds, undisturbed, and every ratio's interval is
-    narrow; or with what there is, after 15 windows or eight times the time that a quiet machine needs.
+    narrow; or with what there is, after 15 windows or twenty times the time that a quiet machine needs.
 
     Args:
         launch: given the number of a window, returns for each model a process, warmed up, and about how long one run

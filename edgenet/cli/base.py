@@ -69,6 +69,18 @@ def need_training() -> None:
         )
 
 
+def need_page() -> None:
+    """Refuse to begin what ends in a page where it could not be made.
+
+    Raises:
+        EdgenetError: jinja2 is not installed; the message says how to get it.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("jinja2") is None:
+        raise EdgenetError("The page needs jinja2; get it with pip install 'edgenet[html]'.")
+
+
 def see_own_modules() -> None:
     """Let `package.module:factory` name what lies in the working folder, as it does with `python -m`."""
     if "" not in sys.path:

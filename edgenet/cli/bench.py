@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgenet.cli.base import Command, need_training, note, progress, see_own_modules, show
+from edgenet.cli.base import Command, need_page, need_training, note, progress, see_own_modules, show
 from edgenet.cli.base import write_json as write_json_to
 from edgenet.errors import EdgenetError
 
@@ -41,6 +41,7 @@ from edgenet.errors import EdgenetError
     help="Also attack the networks of a run folder's checkpoints, a classifier of images (FGSM).",
 )  # fmt: skip
 @click.option("--model", help="package.module:factory of your own network, for --robustness.")
+@click.option("--html", "html_file", metavar="FILE", help="Write one self-contained page: charts, tables, environment.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Compare with an earlier result of --json.")
 def bench(
     paths: tuple[Path, ...],
@@ -55,6 +56,7 @@ def bench(
     quantize: str | None,
     json_file: str | None,
     csv_file: str | None,
+    html_file: str | None,
     robustness: bool,
     model: str | None,
     baseline: Path | None,
@@ -72,11 +74,13 @@ def bench(
     from edgenet import bench as room
 
     # What cannot be written is said before minutes of measuring.
-    for file in filter(None, (json_file, csv_file)):
+    for file in filter(None, (json_file, csv_file, html_file)):
         if file != "-" and (Path(file).is_dir() or not Path(file).parent.is_dir()):
             raise EdgenetError(f"{file} cannot be written; name a file in a folder that is there.")
     if json_file and Path(json_file).suffix == ".png":
         raise EdgenetError(f"{json_file} is where the plot would lie; name the result .json.")
+    if html_file:
+        need_page()
     before = room.read_result(baseline) if baseline else None
     places = [room.get_device(device) for device in devices]
     wanted = room.parse_shapes(shapes)
@@ -94,7 +98,7 @@ def bench(
         # Of the checkpoint that the file was made of, and of no other file in the folder.
         row["robustness"] = attacked.get(row["scheme"]) if Path(row["file"]).stem == row["scheme"] else None
     _show(result, before, baseline, to_stderr=json_file == "-")
-    _write(result, json_file, csv_file)
+    _write(result, json_file, csv_file, html_file)
 
 
 def _attack(targets: list[Path], model: str | None) -> dict[str, dict[str, Any]]:
@@ -129,12 +133,15 @@ def _default_target() -> Path:
     return export_untrained()
 
 
-def _write(result: dict[str, Any], json_file: str | None, csv_file: str | None) -> None:
+def _write(result: dict[str, Any], json_file: str | None, csv_file: str | None, html_file: str | None) -> None:
     from edgenet import bench as room
-    from edgenet.report import plot
+    from edgenet.report import plot, write_html
 
     if csv_file:
         room.write_csv(result, csv_file)
+    if html_file:
+        write_html(result, html_file)
+        note(f"Wrote {html_file}.")
     if json_file:
         write_json_to(result, json_file)
     if json_file and json_file != "-" and any(row["accuracy"] for row in result["rows"]):

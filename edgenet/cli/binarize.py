@@ -117,7 +117,8 @@ def binarize(
     """Train MODEL at full precision, with 1-bit weights (bwn) and with 1-bit weights and activations (xnor).
 
     MODEL is a name of edgenet models, or package.module:factory for your own torch network. Each scheme is exported
-    to ONNX, verified against torch, measured, and the run folder gets report.json, report.md and a plot.
+    to ONNX, verified against torch, measured, and the run folder gets report.json, report.md, report.html and
+    a plot.
     """
     need_training()
     # Threads of torch's OpenMP that spin only briefly before they sleep: no slower alone, and nearly twice as fast
@@ -226,7 +227,7 @@ def _make_room(folder: Path, resume: bool, force: bool) -> None:
         raise EdgenetError(f"{folder} holds a run; --resume goes on with it, --force replaces it, --out names another.")
     shutil.rmtree(folder / "training-state", ignore_errors=True)
     files = [f"{scheme}{ending}" for scheme in SCHEMES for ending in _ENDINGS]
-    for name in (*files, *_DATA_FILES, "report.json", "report.md", PLOT):
+    for name in (*files, *_DATA_FILES, "report.json", "report.md", "report.html", PLOT):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -250,7 +251,7 @@ def _train_and_export(model: str, scheme: str, folder: Path, options: dict[str, 
 
 def _report(folder: Path, schemes: tuple[str, ...], verified: dict[str, Any], seed: int) -> None:
     from edgenet import bench
-    from edgenet.report import markdown, plot, table
+    from edgenet.report import markdown, plot, table, write_html
 
     with progress() as report:
         result = bench.run(
@@ -276,6 +277,11 @@ def _report(folder: Path, schemes: tuple[str, ...], verified: dict[str, Any], se
     except EdgenetError as error:
         note(str(error))
     write_whole(folder / "report.md", f"# {folder.name}\n\n{markdown(result, picture)}")
+    try:
+        write_html(result, folder / "report.html")
+        written.append("report.html")
+    except EdgenetError as error:
+        note(str(error))
     show(table(result))
     files = sorted({path.name for scheme in schemes for path in folder.glob(f"{scheme}*.onnx")}, key=_by_scheme)
     click.echo(f"Wrote {', '.join(files)}, {', '.join(written)} in {folder}.")

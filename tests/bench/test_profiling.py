@@ -45,7 +45,7 @@ def test_a_binary_layer_is_one_row_on_either_path(tmp_path: Path, native: bool) 
 
 
 def convolutional(path: Path, inside_if: bool = False) -> Path:
-    """Write conv, batch normalisation, relu, then a linear layer, all or the latter in a branch."""
+    """Write conv, batch normalisation, relu, pooling, then a linear layer, which may be in a branch."""
     random = np.random.default_rng(0)
 
     def constant(name: str, *shape: int) -> onnx.TensorProto:
@@ -57,7 +57,8 @@ def convolutional(path: Path, inside_if: bool = False) -> Path:
         helper.make_node("Conv", ["input", "kernel"], ["convolved"], name="convolution"),
         helper.make_node("BatchNormalization", ["convolved", "gamma", "beta", "mean", "variance"], ["normal"]),
         helper.make_node("Relu", ["normal"], ["positive"]),
-        helper.make_node("GlobalAveragePool", ["positive"], ["pooled"]),
+        helper.make_node("MaxPool", ["positive"], ["largest"], name="pooling", kernel_shape=[2, 2]),
+        helper.make_node("GlobalAveragePool", ["largest"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["flat"]),
     ]
     linear = helper.make_node("MatMul", ["flat", "matrix"], ["logits"], name="linear")
@@ -82,6 +83,7 @@ def test_what_was_fused_into_a_layer_is_named(tmp_path: Path) -> None:
     rows = profiled(convolutional(tmp_path / "net.onnx"), None, IMAGE)
     assert rows["convolution"]["fused"] == ["BatchNormalization", "Relu"]
     assert rows["convolution"]["macs"] == 14 * 14 * 8 * 27
+    assert rows["pooling"]["ms"] > 0
     assert rows["linear"]["fused"] == []
     assert "normal" not in rows
     assert "positive" not in rows

@@ -23,7 +23,7 @@ def test_the_run_folder_has_checkpoints_files_samples_and_report(run_folder: Pat
     for name in ("full", "xnor"):
         for ending in ("safetensors", "json", "onnx"):
             assert (run_folder / f"{name}.{ending}").is_file()
-    for name in ("samples.npz", "split.json", "report.json", "report.md", "accuracy-operations.png"):
+    for name in ("samples.npz", "split.json", "report.json", "report.md", "report.html", "accuracy-operations.png"):
         assert (run_folder / name).is_file()
 
 

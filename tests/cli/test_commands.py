@@ -70,6 +70,13 @@ def test_json_csv_and_plot_are_written_where_asked(folder: Path, tmp_path: Path)
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_page_is_written_where_asked(folder: Path, tmp_path: Path) -> None:
+    done = call("bench", folder / "full.onnx", *QUICK, "--html", tmp_path / "r.html")
+    assert done.exit_code == 0
+    assert f"Wrote {tmp_path / 'r.html'}." in done.stderr
+    assert "tiny on digits, input 1x64" in (tmp_path / "r.html").read_text()
+
+
 def test_a_baseline_is_compared_with(folder: Path, result_file: Path) -> None:
     done = call("bench", folder, *QUICK, "--baseline", result_file)
     assert done.exit_code == 0
@@ -196,7 +203,7 @@ def test_bad_input_of_bench_is_one_sentence(folder: Path, tmp_path: Path) -> Non
     assert "no input 'picture'; its inputs are input" in refused("bench", file, "--input-shape", "picture:1,64")
     assert "name the result .json" in refused("bench", file, "--json", tmp_path / "result.png")
     assert "none.npz is not a file" in refused("bench", file, "--inputs", tmp_path / "none.npz")
-    for option in ("--json", "--csv"):
+    for option in ("--json", "--csv", "--html"):
         assert "cannot be written" in refused("bench", file, option, tmp_path / "no" / "folder.json")
         assert "cannot be written" in refused("bench", file, option, tmp_path / "empty")
 

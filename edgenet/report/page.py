@@ -1,0 +1,223 @@
+"""The result as one page that needs nothing else: no script, no font, no picture from elsewhere."""
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgenet.bench.statistics import QUANTILES
+from edgenet.errors import EdgenetError
+from edgenet.files import write_whole
+from edgenet.report import bubbles, cells, profile
+from edgenet.tasks.measures import get_measure
+
+_MEMORY = (
+    ("file_bytes", "file"),
+    ("weight_bytes", "weights"),
+    ("activation_peak_bytes", "activations, at most"),
+    ("rss_load_peak_bytes", "process while loading"),
+    ("rss_run_bytes", "process while running"),
+)
+_OF_A_FILE = ("file_bytes", "weight_bytes")
+# Beyond this ratio of longest to shortest a linear scale hides the short ones.
+_LOGARITHMIC = 8.0
+_LAYERS = 12
+
+
+def write_html(result: Mapping[str, Any], path: str | Path) -> None:
+    """Write the page that `html` makes.
+
+    Raises:
+        EdgenetError: jinja2 is missing.
+    """
+    write_whole(path, html(result))
+
+
+def html(result: Mapping[str, Any]) -> str:
+    """Return a page of the result: chart, tables, distributions of latency, memory, layers, environments.
+
+    Args:
+        result: as `edgenet.bench.run` returns it.
+
+    Raises:
+        EdgenetError: jinja2 is missing.
+    """
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:
+        raise EdgenetError("The page needs jinja2; get it with pip install 'edgenet[html]'.") from error
+    environment = Environment(
+        loader=PackageLoader("edgenet.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    models = list(dict.fromkeys(row["model"] for row in result["rows"]))
+    return environment.get_template("page.html.j2").render(
+        title=", ".join(models),
+        created=result["created"].replace("T", " ").replace("+00:00", " UTC"),
+        command=shlex.join(result["command"]),
+        seed=result["seed"],
+        explanation=cells.EXPLANATION,
+        notes=cells.notes(result),
+        chart=bubbles.chart(result["rows"]),
+        plane=bubbles,
+        networks=[_network(rows) for rows in cells.networks(result)],
+        environments=[
+            (device, [(key, value) for key, value in stamp.items() if value is not None and key != "features"])
+            for device, stamp in result["environments"].items()
+        ],
+    )
+
+
+def _network(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "title": cells.title(rows),
+        "devices": ", ".join(dict.fromkeys(row["device"] for row in rows)),
+        "headings": cells.headings(rows),
+        "headlines": [headline for row in rows if (headline := _headline(row))],
+        "rows": [
+            {"cells": list(zip(cells.headings(rows), line, strict=True)), "scheme": _scheme(row), "valid": row["valid"]}
+            for row, line in zip(rows, cells.lines(rows), strict=True)
+        ],
+        "latency": _latency(rows),
+        "memory": _memory(rows),
+        "profiles": [_profile(row) for row in rows if row["profile"]],
+    }
+
+
+def _scheme(row: Mapping[str, Any]) -> str:
+    return row["scheme"] if row["scheme"] in ("full", "bwn", "xnor", "int8") else "other"
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    parts = [row["scheme"] or row["model"], row["path"] if row["path"] != "plain" else None]
+    return " ".join(str(part) for part in parts if part) + (f" on {row['device']}" if row["device"] != "cpu" else "")
+
+
+def _headline(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a compressed network gains and loses, in three figures."""
+    if not row["speedup"] and not row["size_ratio"]:
+        return None
+    figures = []
+    if row["speedup"]:
+        slower = row["speedup"]["high"] < 1
+        ratio = row["speedup"]["median"]
+        figures.append((cells.factor(1 / ratio if slower else ratio), "as long" if slower else "as fast", slower))
+    if row["size_ratio"]:
+        figures.append((cells.factor(row["size_ratio"]["value"]), "smaller", False))
+    loss = (row["accuracy"] or {}).get("loss_vs_full")
+    if loss is not None:
+        measure = get_measure(row["accuracy"]["metric"])
+        unit = ("points " if measure.fraction else "") + ("lost" if loss > 0 else "gained")
+        figures.append((measure.write_loss(abs(loss)), unit, False))
+    return {"label": _label(row), "scheme": _scheme(row), "figures": figures, "valid": row["valid"]}
+
+
+def _latency(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Distributions as boxes on one scale, in per cent of its width."""
+    told = [row for row in rows if row["latency_ms"] and row["latency_ms"].get("quantiles")]
+    if not told:
+        return None
+    at = {percentage: number for number, percentage in enumerate(QUANTILES)}
+    spans = [[row["latency_ms"]["quantiles"][at[p]] for p in (5, 25, 50, 75, 95)] for row in told]
+    low, high = min(span[0] for span in spans), max(span[-1] for span in spans)
+    logarithmic = high / low > _LOGARITHMIC
+    if not logarithmic:
+        low = 0.0
+    else:
+        low, high = low / 1.2, high * 1.2
+
+    def place(value: float) -> float:
+        share = math.log(value / low) / math.log(high / low) if logarithmic else value / high
+        return round(100 * share, 2)
+
+    marks = bubbles.decades(low, high) if logarithmic else [mark for mark, _ in bubbles.steps(low, high, 3)]
+    return {
+        "logarithmic": logarithmic,
+        "marks": [(place(mark), cells.milliseconds(mark) if mark else "0") for mark in marks],
+        "rows": [
+            {
+                "label": _label(row),
+                "scheme": _scheme(row),
+                "median": cells.milliseconds(row["latency_ms"]["p50"]),
+                "places": [place(value) for value in span],
+                "told": ", ".join(
+                    f"{name} {cells.milliseconds(row['latency_ms'][key])}"
+                    for key, name in (
+                        ("load", "load"), ("first", "first run"), ("min", "least"), ("mean", "mean"), ("p90", "p90"),
+                        ("p99", "p99"),
+                    )
+                ) + f", {row['latency_ms']['runs']} runs",
+                "more": _more(row),
+            }
+            for row, span in zip(told, spans, strict=True)
+        ],
+    }  # fmt: skip
+
+
+def _more(row: Mapping[str, Any]) -> str:
+    parts = []
+    if row["throughput_per_s"]:
+        parts.append(f"{cells.count(row['throughput_per_s'])} a second")
+    if row["energy_mj"] is not None:
+        parts.append(f"{row['energy_mj']:.3g} mJ a run")
+    return ", ".join(parts)
+
+
+def _memory(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Groups of bars, each on a scale of its own; what is a file's is told once a file."""
+    groups = []
+    for key, name in _MEMORY:
+        told = [row for row in rows if row[key] is not None]
+        if key in _OF_A_FILE:
+            told = list({row["file"]: row for row in reversed(told)}.values())[::-1]
+        largest = max((row[key] for row in told), default=0)
+        if largest:
+            bars = [
+                {
+                    "label": str(row["scheme"] or row["model"]) if key in _OF_A_FILE else _label(row),
+                    "scheme": _scheme(row),
+                    "text": cells.size(row[key]),
+                    "width": round(100 * row[key] / largest, 2),
+                }
+                for row in told
+            ]
+            groups.append({"name": name, "bars": bars})
+    return groups
+
+
+def _profile(row: Mapping[str, Any]) -> dict[str, Any]:
+    layers = profile.slowest(row["profile"], _LAYERS)
+    longest = max(layer["ms"] for layer in layers) or 1.0
+    return {
+        "label": _label(row),
+        "layers": [
+            {
+                "name": layer["layer"],
+                "operator": layer["operator"],
+                "time": cells.milliseconds(layer["ms"]),
+                "share": f"{layer['share']:.1%}",
+                "width": round(100 * layer["ms"] / longest, 2),
+                "kind": _kind(layer["precision"]),
+                "told": _told(layer),
+            }
+            for layer in layers
+        ],
+    }
+
+
+def _kind(precision: str | None) -> str:
+    if precision is None:
+        return "other"
+    weight = precision.partition("x")[0]
+    return {"1": "xnor" if precision == "1x1" else "bwn", "8": "int8"}.get(weight, "full")
+
+
+def _told(layer: Mapping[str, Any]) -> str:
+    parts = [
+        f"{layer['precision']} bits" if layer["precision"] else "",
+        cells.size(layer["weight_bytes"]) if layer["weight_bytes"] else "",
+        f"{profile.work(layer)} multiply-adds" if layer["macs"] or layer["binary_macs"] else "",
+        f"with {', '.join(profile.inside(layer))}" if profile.inside(layer) else "",
+    ]
+    return "; ".join(part for part in parts if part)
