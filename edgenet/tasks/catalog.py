@@ -114,6 +114,9 @@ class OwnData:
 _OWN = (
     OwnData("DIR", (IMAGES,), "images: DIR/train/CLASS/*.png and DIR/test/CLASS/*.png, or DIR/CLASS/*.png, then split"),
     OwnData("FILE.tsv", (SEQUENCES,), "text with labels: label<TAB>text (or .csv), or DIR/train.tsv and DIR/test.tsv"),
+    OwnData(
+        "FILE.conll", (LABELLING,), "tokens: token<TAB>label, an empty line between sentences; or DIR/train.conll ..."
+    ),
     OwnData("DIR", (SEQUENCES,), "time series: DIR/NAME_TRAIN.ts and DIR/NAME_TEST.ts (timeseriesclassification.com)"),
     OwnData("DIR", (SEQUENCES, LABELLING), "recordings: DIR/LABEL_SPEAKER_INDEX.wav, or DIR/CLASS/*.wav"),
     OwnData("DIR", (TRANSDUCTION,), "line by line: DIR/train.en, DIR/train.de, also val.* and test*.*"),

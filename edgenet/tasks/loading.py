@@ -27,6 +27,8 @@ from edgenet.tasks.recordings import load_recordings
 from edgenet.tasks.sequences import SequenceDataSet
 from edgenet.tasks.tables import SUFFIXES as TABLE_SUFFIXES
 from edgenet.tasks.tables import list_tables, read_lines, read_rows
+from edgenet.tasks.tagged_text import SUFFIXES as TAGGED_SUFFIXES
+from edgenet.tasks.tagged_text import find_tagged_text, load_tagged_text
 from edgenet.tasks.time_series import has_time_series, load_japanese_vowels, load_time_series
 
 _BUILT_IN: dict[str, Callable[..., SequenceDataSet]] = {
@@ -44,6 +46,8 @@ def load_sequences(data: str | Path, task: str | None = None, **options: Any) ->
         "japanese-vowels", "cmudict", "digit-words" or "digit-strings"; or a file or folder:
 
         - a table `label<TAB>text` (.tsv, .txt, .csv): sequence-classification, see `load_labelled_text`
+        - tokens with labels `token<TAB>label`, an empty line between sentences (.conll): sequence-labelling, see
+          `load_tagged_text`
         - a folder of .wav: sequence-classification or sequence-labelling, see `load_recordings`
         - a folder with NAME_TRAIN.ts and NAME_TEST.ts: sequence-classification, see `load_time_series`
         - a folder with train.SOURCE and train.TARGET: sequence-to-sequence, see `load_parallel_text`
@@ -86,10 +90,12 @@ def load_sequences(data: str | Path, task: str | None = None, **options: Any) ->
         return _call(load_recordings, name, path, task=wanted, **options)
     if wanted == SEQUENCES and path.is_dir() and has_time_series(path):
         return _call(load_time_series, name, path, **options)
+    if wanted == LABELLING:
+        return _call(load_tagged_text, name, path, **options)
     if wanted == SEQUENCES:
         return _call(load_labelled_text, name, path, **options)
     ways = {IMAGES: "edgenet.tasks.load reads images by class", STRINGS: "use 'digit-strings'"}
-    raise EdgenetError(f"{name} cannot serve {wanted}: {ways.get(wanted, 'that needs a folder of .wav recordings')}")
+    raise EdgenetError(f"{name} cannot serve {wanted}: {ways[wanted]}")
 
 
 def _call(function: Callable[..., SequenceDataSet], name: str, *arguments: Any, **options: Any) -> SequenceDataSet:
@@ -124,6 +130,8 @@ def guess_task(data: str | Path) -> str:
     if path.is_dir():
         if _has_recordings(path) or has_time_series(path):
             return SEQUENCES
+        if any(file.suffix.lower() in TAGGED_SUFFIXES for file in find_tagged_text(path).values()):
+            return LABELLING
         languages = [suffix for suffix in find_languages(path) if f".{suffix}" not in TABLE_SUFFIXES]
         if languages:
             return TRANSDUCTION if len(languages) > 1 else LANGUAGE
@@ -133,6 +141,8 @@ def guess_task(data: str | Path) -> str:
 
 
 def _guess_table(path: Path) -> str:
+    if path.suffix.lower() in TAGGED_SUFFIXES:
+        return LABELLING
     if path.suffix.lower() != ".csv" and "\t" not in read_lines(path)[0]:
         return LANGUAGE
     cells = read_rows(path)[0]

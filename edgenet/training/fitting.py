@@ -120,10 +120,13 @@ def _run_epochs(
     moments: Moments | None, stopping: EarlyStopping | None,
 ) -> None:  # fmt: skip
     # Lightning takes seconds to import; nothing before needs it.
+    from edgenet.training.chunked_loop import ChunkedLoop, check_chunks
     from edgenet.training.lightning_trainer import fit
     from edgenet.training.loop import TrainingLoop
 
     recipe = run.recipes[scheme]
+    if recipe.tbptt:
+        check_chunks(model, recipe, run.precision, run.processes)
 
     def end_epoch(epoch: int, optimizer: torch.optim.Optimizer) -> bool:
         enough = stopping is not None and stopping.look(model, epoch)
@@ -133,7 +136,7 @@ def _run_epochs(
     model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     loop: TrainingLoop
     batches = make_batches(run.data, recipe, run.seed, lambda: loop.absolute_epoch())
-    loop = TrainingLoop(
+    loop = (ChunkedLoop if recipe.tbptt else TrainingLoop)(
         model, make_objective(run.data, recipe), recipe, scheme, run.seed, len(batches),
         processes=run.processes, first_epoch=done, teacher=teacher, moments=moments,
         on_event=run.on_event, on_epoch_end=end_epoch,

@@ -59,7 +59,7 @@ def fit(loop: TrainingLoop, batches: AnyBatches, *, precision: str = "32", progr
     callbacks: list[Callback] = [_ProgressBar(loop)] if show_bar else []
     settings: dict[str, Any] = {
         "max_epochs": loop.recipe.epochs - loop.first_epoch,
-        "gradient_clip_val": loop.recipe.gradient_clip or None,
+        "gradient_clip_val": (loop.recipe.gradient_clip or None) if loop.automatic_optimization else None,
         "accelerator": "auto",
         "devices": processes.devices,
         "num_nodes": processes.nodes,

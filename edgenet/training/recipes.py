@@ -40,6 +40,7 @@ class Recipe:
     embeddings: str | None = None  # "fp32", "int8" or "binary"; None: as the ends
     ends: str = "int8"
     from_full: bool = True
+    tbptt: int = 0  # truncated back-propagation: steps of a sequence for each of the optimizer; 0: whole sequences
     patience: int = 0  # stop early: epochs without a better validation before training ends; 0: all epochs
     balanced: bool = False  # classes weigh in the loss by how rare they are: N / (classes * N of the class)
 

@@ -17,6 +17,7 @@ from tests.training.data import make_stripes
 from tests.training.sequences import write_capitals, write_messages, write_rhymes
 
 RECIPE = Recipe(6, 0.02, batch_size=12, gradient_clip=1.0, embeddings="binary", balanced=True)
+TOKENS = Recipe(4, 0.02, batch_size=12, gradient_clip=1.0)
 STOPPING = Recipe(40, 0.02, batch_size=12, gradient_clip=1.0, patience=2)
 SMALL = {"embedding_size": 12, "hidden_size": 12}
 
@@ -182,3 +183,50 @@ def test_classes_may_be_balanced_for_images_too(tmp_path):
 def test_sequences_train_in_mixed_precision(messages, tmp_path):
     networks, _ = run(messages, tmp_path, precision="bf16-mixed")
     assert all(network.accuracy >= 0.8 for network in networks), [network.accuracy for network in networks]
+
+
+def test_a_labeller_of_tokens_learns_from_a_file_of_ones_own(tmp_path):
+    random = np.random.default_rng(0)
+    lines = []
+    for _ in range(60):
+        for word in random.choice(["Anna", "Ben", "runs", "sees"], random.integers(2, 6)):
+            lines.append(f"{word}\t{'NAME' if word[0].isupper() else 'VERB'}")
+        lines.append("")
+    (tmp_path / "text.conll").write_text("\n".join(lines))
+    networks, _ = run(tmp_path / "text.conll", tmp_path / "run", model="token_labeller", recipe=TOKENS)
+    assert [network.metadata["classes"] for network in networks] == [["NAME", "VERB"]] * 3
+    assert all(network.accuracy >= 0.95 for network in networks), [network.accuracy for network in networks]
+
+
+def test_a_language_model_learns_by_chunks_with_the_state_carried_on(tmp_path):
+    text = write_rhymes(tmp_path / "rhymes.txt")
+    options = {"embedding_size": 8, "hidden_size": 16, "dropout": 0.0}
+    recipe = Recipe(6, 0.01, batch_size=12, gradient_clip=1.0, tbptt=3)
+    (full, bwn), events = run(
+        text, tmp_path / "run", model="language_model", schemes=["full", "bwn"], recipe=recipe, options=options
+    )
+    assert bwn.metadata["distilled"]
+    assert bwn.metadata["recipe"]["tbptt"] == 3
+    losses = [event.loss for event in events if event.kind == "epoch" and event.scheme == "full"]
+    assert losses[-1] < 0.7 * losses[0]
+    # Each letter but the first follows from the one before: chance is 2 bits and more.
+    assert full.accuracy < 1.3
+    assert bwn.accuracy < 1.6
+
+
+def test_chunks_of_a_whole_sequence_are_back_propagation_in_full(tmp_path):
+    text = write_rhymes(tmp_path / "rhymes.txt", 40)
+    options = {"embedding_size": 8, "hidden_size": 8, "dropout": 0.0}
+    losses = []
+    for tbptt in (0, 1000):
+        recipe = Recipe(1, 0.01, batch_size=12, gradient_clip=1.0, tbptt=tbptt)
+        _, events = run(
+            text, tmp_path / str(tbptt), model="language_model", schemes=["full"], recipe=recipe, options=options
+        )
+        losses += [(event.loss, event.accuracy) for event in events if event.kind == "epoch"]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+
+
+def test_chunks_are_refused_where_no_state_is_handed_on(messages, tmp_path):
+    with pytest.raises(EdgenetError, match=r"\(tbptt 4\) is for networks that hand on a state, such as language_model"):
+        run(messages, tmp_path, schemes=["full"], recipe=Recipe(1, 0.01, tbptt=4))
