@@ -133,7 +133,7 @@ def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: flo
 
 def add_comparison(row: dict[str, Any], track: Track, full: dict[str, Any], full_track: Track) -> None:
     """Add speedup, size ratio and loss over the full-precision row of the same run."""
-    row["size_ratio"] = {"over": "full", "value": full["file_bytes"] / row["file_bytes"]}
+    add_losses(row, full)
     pairs = pair(full_track, track)
     middle, low, high = statistics.window_interval(pairs.ratios)
     windows = [median(ratios) for ratios in pairs.ratios]
@@ -142,6 +142,11 @@ def add_comparison(row: dict[str, Any], track: Track, full: dict[str, Any], full
         row["flags"].append(f"disturbed: in only {pairs.clean} of {pairs.rounds} rounds were this and full both quiet")
     if (high - low) / 2 > WIDE * middle:
         row["flags"].append(f"wide interval: the speedup lies between {low:.2f} and {high:.2f}")
+
+
+def add_losses(row: dict[str, Any], full: dict[str, Any]) -> None:
+    """Add size ratio and loss over the full-precision row of the same run."""
+    row["size_ratio"] = {"over": "full", "value": full["file_bytes"] / row["file_bytes"]}
     if row["accuracy"] and full["accuracy"]:
         measure = get_measure(row["accuracy"]["metric"])
         row["accuracy"]["loss_vs_full"] = measure.loss(full["accuracy"]["value"], row["accuracy"]["value"])

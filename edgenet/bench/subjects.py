@@ -19,21 +19,26 @@ _NO_END = -1
 Feeds = dict[str, np.ndarray]
 
 
-def accuracy(
-    held_out: "HeldOut", fixed: int | None, answer: "Callable[[list[HeldOut], int], list[Any]]"
-) -> dict[str, object] | None:
-    """Return metric, value and number of samples; None where there are fewer than a batch that a file insists on.
+def answers(held_out: "HeldOut", fixed: int | None, answer: "Callable[[list[HeldOut], int], list[Any]]") -> list[Any]:
+    """Return the answers to all samples, but for the last ones that do not fill a batch that the file insists on.
 
     `answer(parts, most_steps)` gives the answers to the samples in batches, one a sample.
     """
     size = fixed or _BATCH
-    # A file of a fixed batch cannot take the samples that are left over.
     count = len(held_out) // size * size if fixed else len(held_out)
-    if not count:
+    parts = [held_out.part(slice(start, min(start + size, count))) for start in range(0, count, size)]
+    return answer(parts, held_out.most_steps) if parts else []
+
+
+def accuracy(
+    held_out: "HeldOut", fixed: int | None, answer: "Callable[[list[HeldOut], int], list[Any]]"
+) -> dict[str, object] | None:
+    """Return metric, value and number of samples of `answers`; None where there is none."""
+    given = answers(held_out, fixed, answer)
+    if not given:
         return None
-    whole = held_out if count == len(held_out) else held_out.part(slice(0, count))
-    parts = [whole.part(slice(start, start + size)) for start in range(0, count, size)]
-    return {"metric": whole.metric, "value": whole.value(answer(parts, whole.most_steps)), "samples": count}
+    answered = held_out if len(given) == len(held_out) else held_out.part(slice(0, len(given)))
+    return {"metric": answered.metric, "value": answered.value(given), "samples": len(given)}
 
 
 def need_samples(held_out: "HeldOut | None") -> "HeldOut":

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from edgenet.report import cells
+from edgenet.report import cells, predictions
 
 
 def markdown(result: Mapping[str, Any], image: str | None = None) -> str:
@@ -23,10 +23,17 @@ def markdown(result: Mapping[str, Any], image: str | None = None) -> str:
         lines += [_line(headings), _line([*["---"] * texts, *["---:"] * (len(headings) - texts)])]
         lines += [_line(row) for row in cells.lines(rows)]
         lines += [""]
+        emulated = [row for row in rows if row["predicted"]]
+        if emulated:
+            columns = predictions.headings(emulated)
+            lines += [_line(columns), _line(["---", "---", *["---:"] * (len(columns) - 2)])]
+            lines += [*map(_line, predictions.lines(emulated)), ""]
     if image:
         lines += [f"![Accuracy against operations; the circles' areas are file sizes]({image})", ""]
     lines += [f"- {note}" for note in cells.notes(result)]
     lines += [f"- {cells.EXPLANATION[0].upper()}{cells.EXPLANATION[1:]}"]
+    if any(row["predicted"] for row in result["rows"]):
+        lines += [f"- {predictions.EXPLANATION[0].upper()}{predictions.EXPLANATION[1:]}"]
     for device, environment in result["environments"].items():
         told = {key: value for key, value in environment.items() if value is not None and key != "features"}
         stamp = ", ".join(f"{key} {value}" for key, value in told.items())

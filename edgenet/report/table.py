@@ -1,6 +1,6 @@
 """The result as tables for a terminal of 80 columns or more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -8,7 +8,7 @@ from rich.console import Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from edgenet.report import cells
+from edgenet.report import cells, predictions
 
 _INTERVAL = 9  # as 3.54–3.58
 
@@ -35,6 +35,20 @@ def table(result: Mapping[str, Any]) -> Group:
             grid.add_row(*line, style=None if row["valid"] else "yellow")
         stamp = Text("\n".join(stamps), style="dim")
         parts.extend([Text(cells.title(rows), style="bold"), stamp, grid])
+        emulated = [row for row in rows if row["predicted"]]
+        if emulated:
+            parts.append(_predictions(emulated))
     parts.extend(Text(note, style="yellow" if note.startswith("!") else "") for note in cells.notes(result))
     parts.append(Text(cells.EXPLANATION, style="dim"))
+    if any(row["predicted"] for row in result["rows"]):
+        parts.append(Text(predictions.EXPLANATION, style="dim"))
     return Group(*parts)
+
+
+def _predictions(rows: Sequence[Mapping[str, Any]]) -> Table:
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in predictions.headings(rows):
+        grid.add_column(name, justify="left" if name in ("scheme", "path") else "right")
+    for line in predictions.lines(rows):
+        grid.add_row(*line)
+    return grid

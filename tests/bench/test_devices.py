@@ -13,7 +13,7 @@ from tests.runtime import models
 
 
 def test_the_cpu_is_there_and_named() -> None:
-    assert [kind.pattern for kind in bench.list_kinds()] == ["cpu", "ssh://user@host[:port]", "adb:SERIAL"]
+    assert [kind.pattern for kind in bench.list_kinds()] == ["cpu", "arm64", "ssh://user@host[:port]", "adb:SERIAL"]
     assert bench.get_device("cpu").environment(1)["cpu"]
 
 

@@ -1,12 +1,13 @@
 """The kinds of devices."""
 
 from edgenet.bench.devices.adb import AdbDevice
+from edgenet.bench.devices.arm64 import Arm64Device
 from edgenet.bench.devices.base import Device
 from edgenet.bench.devices.cpu import CpuDevice
 from edgenet.bench.devices.ssh import SshDevice
 from edgenet.errors import EdgenetError
 
-_KINDS: tuple[type[Device], ...] = (CpuDevice, SshDevice, AdbDevice)
+_KINDS: tuple[type[Device], ...] = (CpuDevice, Arm64Device, SshDevice, AdbDevice)
 
 
 def list_kinds() -> list[type[Device]]:

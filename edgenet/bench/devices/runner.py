@@ -145,6 +145,18 @@ class RunnerProcess(WorkerProcess):
             return None
         return subjects.accuracy(self._held_out, self._fixed, self._say if self._pair else self._answer)
 
+    def answers(self, held_out: HeldOut) -> list[Any]:
+        """Return the answers of the model that has been loaded, as `edgenet.bench.subjects.answers`."""
+        return subjects.answers(held_out, self._fixed, self._say if self._pair else self._answer)
+
+    def outputs(self) -> list[np.ndarray]:
+        """Return what the model that has been loaded makes of what is timed; of an encoder and decoder nothing."""
+        if self._pair:
+            super().call("block", runs=1)
+            return []
+        content, (tensors,) = pack([self._feeds.timed])
+        return [unpack(output) for output in super().call("run", file=self._carrier.content(content), tensors=tensors)]
+
     def _answer(self, parts: list[HeldOut], most_steps: int) -> list[Any]:
         from edgenet.runtime.answers import read_answers
 

@@ -6,7 +6,7 @@ import select
 import subprocess
 import tempfile
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from edgenet.errors import EdgenetError
 
@@ -94,13 +94,19 @@ class WorkerProcess:
     def _explain_silence(self, doing: str, seconds: float) -> str:
         return f"The process that was to {doing} a model gave no answer for {seconds:.0f} seconds."
 
+    def finish(self) -> None:
+        """Let the process end by itself, as it does with its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
     def _last_words(self) -> str:
         """The last line that the process has written to its standard error; empty where it has written none."""
         self._messages.seek(0)
         lines = [line.strip() for line in self._messages.read().splitlines() if line.strip()]
         return lines[-1] if lines else ""
 
-    def __enter__(self) -> "WorkerProcess":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,0 +1,101 @@
+"""QEMU's emulation of 64-bit Arm programs, and a plugin that counts what they execute."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgenet.errors import EdgenetError
+from edgenet.files import cache_folder, write_whole
+
+PACKAGES = "qemu-user libstdc++6-arm64-cross llvm-19 gcc"
+_LIBRARIES = Path("/usr/aarch64-linux-gnu/lib")
+_PLUGIN = Path(__file__).with_name("block_counts.c")
+_LAST_PLUGIN_VERSION = 8  # QEMU 9 changed the plugin interface
+# ONNX Runtime reads it, and would take the host's for the emulated machine's: an x86 one ends the process.
+_CPUINFO = """processor\t: 0
+BogoMIPS\t: 108.00
+Features\t: fp asimd evtstrm crc32 cpuid
+CPU implementer\t: 0x41
+CPU architecture: 8
+CPU variant\t: 0x0
+CPU part\t: 0xd08
+CPU revision\t: 3
+"""
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """What runs a program for 64-bit Arm Linux on this machine."""
+
+    qemu: str
+    prefix: Path
+    """Holds what the program finds at /: the libraries of Arm's Linux."""
+    plugin: Path
+
+    def command(self, core: str, *program: str | Path, counts: Path | None = None) -> list[str]:
+        """Return the command that runs a program as on `core`; with `counts` its blocks are written to that file."""
+        options: list[str | Path] = ["-cpu", core, "-L", self.prefix]
+        if counts is not None:
+            names = "first=libedgenet_ops,second=libonnxruntime"
+            options += ["-plugin", f"{self.plugin},out={counts},{names}"]
+        return [str(part) for part in (self.qemu, *options, *program)]
+
+
+def find_emulator() -> Emulator:
+    """Return the emulator, its plugin built.
+
+    Raises:
+        EdgenetError: a program or library is missing; the message names the packages.
+    """
+    qemu, compiler = shutil.which("qemu-aarch64"), shutil.which("cc") or shutil.which("gcc")
+    missing = [
+        name
+        for name, found in (
+            ("qemu-aarch64", qemu),
+            (f"{_LIBRARIES}/libstdc++.so.6", (_LIBRARIES / "libstdc++.so.6").exists()),
+            ("a C compiler (cc)", compiler),
+        )
+        if not found
+    ]
+    if qemu is None or compiler is None or missing:
+        raise EdgenetError(
+            f"--device arm64 needs {', '.join(missing)}. Install what is missing (Debian: apt-get install {PACKAGES})."
+        )
+    return Emulator(qemu, _prefix(), _built_plugin(qemu, compiler))
+
+
+def _prefix() -> Path:
+    folder = cache_folder() / "arm64"
+    (folder / "proc").mkdir(parents=True, exist_ok=True)
+    if not (folder / "lib").exists():
+        (folder / "lib").symlink_to(_LIBRARIES)
+    write_whole(folder / "proc" / "cpuinfo", _CPUINFO)
+    return folder
+
+
+def _built_plugin(qemu: str, compiler: str) -> Path:
+    """Build the plugin once; a newer text of it is another file."""
+    version = re.search(r"version (\d+)", _output([qemu, "--version"]))
+    if version is None or int(version[1]) > _LAST_PLUGIN_VERSION:
+        raise EdgenetError(
+            f"{qemu} is of version {version[1] if version else 'unknown'}, and --device arm64 counts instructions by a "
+            f"plugin that QEMU takes up to version {_LAST_PLUGIN_VERSION}; install one of those (Debian 12 has 7.2)."
+        )
+    plugin = cache_folder() / "arm64" / f"block_counts-{hashlib.sha256(_PLUGIN.read_bytes()).hexdigest()[:16]}.so"
+    if not plugin.exists():
+
+        def build(path: Path) -> None:
+            _output([compiler, "-O2", "-shared", "-fPIC", "-o", str(path), str(_PLUGIN)])
+
+        write_whole(plugin, build)
+    return plugin
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise EdgenetError(f"{' '.join(command)} failed: {done.stderr.strip()[-300:]}")
+    return done.stdout
