@@ -1,5 +1,6 @@
 # make demo   trains ResNet-18 at full precision, with 1-bit weights and with 1-bit weights and activations, exports and measures
 # make test   formatting, types, C++ tests, Python tests
+# make wheel-aarch64  dist/*_aarch64.whl, cross-built: pip installs it on a 64-bit Raspberry Pi OS
 # make test-compat    exported files on other versions of ONNX Runtime and on every Python from 3.11 to 3.13 that is on the path
 # make test-devices   apps, emulated boards and chips: installs Debian packages (as root, or by sudo), then tests with them
 #
@@ -18,7 +19,7 @@ DEVICE_PACKAGES := g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user chromiu
 DEVICE_PACKAGES += $(if $(shell command -v npm),,nodejs npm)
 CPP_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cpp' '*.h')
 
-.PHONY: help demo test test-compat test-devices device-packages lint test-cpp test-python format check-python check-compiler clean
+.PHONY: help demo test wheel-aarch64 test-compat test-devices device-packages lint test-cpp test-python format check-python check-compiler clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -43,6 +44,11 @@ test-cpp: check-compiler $(VENV)/.dev
 # A process a core, each with one thread; the tests of a file share what they trained.
 test-python: check-compiler $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+# The platform that the library and the runner keep to (export/ops/cmake/aarch64.cmake).
+wheel-aarch64: $(VENV)/bin/python
+	_PYTHON_HOST_PLATFORM=manylinux_2_28-aarch64 $(PIP) wheel --quiet --no-deps --wheel-dir dist \
+	  --config-settings cmake.define.CMAKE_TOOLCHAIN_FILE=$(CURDIR)/export/ops/cmake/aarch64.cmake .
 
 test-compat: check-compiler $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m compat -rs

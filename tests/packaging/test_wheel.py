@@ -97,3 +97,25 @@ def test_without_a_compiler_the_package_installs_and_says_that_the_portable_path
         assert "The portable path ran on cpu, without operator library; to get it" in " ".join(measured.stdout.split())
     finally:
         assert run(device / "python", *replace, wheel).returncode == 0
+
+
+@pytest.mark.devices
+def test_a_wheel_for_aarch64_is_cross_built_and_taken_by_pip_there(tmp_path: Path) -> None:
+    toolchain = ROOT / "export/ops/cmake/aarch64.cmake"
+    done = run(
+        sys.executable, *PIP, "wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT, "--config-settings",
+        f"cmake.define.CMAKE_TOOLCHAIN_FILE={toolchain}", _PYTHON_HOST_PLATFORM="manylinux_2_28-aarch64",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    wheel = next(tmp_path.glob("edgenet-*-py3-none-manylinux_2_28_aarch64.whl"))
+    # Byte 18 of an ELF file names the machine; 183 is aarch64.
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ("libedgenet_ops.so", "edgenet-runner"):
+            assert archive.read(f"edgenet/runtime/{name}")[18] == 183
+    platforms = [part for version in (36, 31, 28) for part in ("--platform", f"manylinux_2_{version}_aarch64")]
+    done = run(
+        sys.executable, *PIP, "install", "--no-deps", "--no-index", "--only-binary", ":all:", *platforms,
+        "--python-version", "3.13", "--target", tmp_path / "there", wheel,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "there/edgenet/runtime/libedgenet_ops.so").is_file()
