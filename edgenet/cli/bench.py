@@ -34,6 +34,8 @@ from edgenet.errors import EdgenetError
     "--quantize", type=click.Choice(["int8"]),
     help="Add ONNX Runtime's own 8-bit version of each full-precision file as a row.",
 )  # fmt: skip
+@click.option("--flash", metavar="SIZE", help="Of the microcontroller, as 256K; what needs more does not fit.")
+@click.option("--ram", metavar="SIZE", help="Of the microcontroller, as 64K.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result, plot beside it; - for standard output.")
 @click.option("--csv", "csv_file", metavar="FILE", help="Write the rows as a table.")
 @click.option(
@@ -54,6 +56,8 @@ def bench(
     accuracy: bool,
     profile: bool,
     quantize: str | None,
+    flash: str | None,
+    ram: str | None,
     json_file: str | None,
     csv_file: str | None,
     html_file: str | None,
@@ -82,7 +86,7 @@ def bench(
     if html_file:
         need_page()
     before = room.read_result(baseline) if baseline else None
-    places = [room.get_device(device) for device in devices]
+    places = [room.get_device(device, flash=flash, ram=ram) for device in devices]
     wanted = room.parse_shapes(shapes)
     if inputs and not inputs.is_file():
         raise EdgenetError(f"{inputs} is not a file; --inputs takes what numpy.savez(FILE, input=array) wrote.")

@@ -22,14 +22,42 @@ _MOST_VERIFIED = 1000  # of samples over which a network runs step by step, spre
 @click.command(cls=Command, short_help="One trained checkpoint to .onnx.")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The file to write; default beside CHECKPOINT.")
+@click.option(
+    "--format",
+    "form",
+    default="onnx",
+    show_default=True,
+    type=click.Choice(["onnx", "c"]),
+    help="c: for a microcontroller.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Of C: the folder; default beside CHECKPOINT.")
+@click.option(
+    "--steps", type=click.IntRange(1), help="Of C: the most steps of a sequence; default the longest sample's."
+)
 @click.option("--model", help="package.module:factory of your own network, where CHECKPOINT is of one.")
 @click.option("--embed-preprocessing", is_flag=True, help="Let the file take pictures (uint8) or sound as they are.")
-def export(checkpoint: Path, output: Path | None, model: str | None, embed_preprocessing: bool) -> None:
+def export(
+    checkpoint: Path, output: Path | None, form: str, out: Path | None, steps: int | None, model: str | None,
+    embed_preprocessing: bool,
+) -> None:  # fmt: skip
     """Write CHECKPOINT (its .safetensors, with the .json beside it) as ONNX, verified against torch.
 
     Verified on the samples.npz beside CHECKPOINT, on random inputs where there is none; embedded preprocessing of sound
     on made-up sounds as well.
+
+    With --format c, where CHECKPOINT can be an exported .onnx file too: one header, one C99 file and the weights, made
+    from the exported graph, for small CNNs and RNNs in all schemes. Memory is static and planned, nothing is allocated.
+    The header says how to call it; edgenet bench --device cortex-m4 measures it.
     """
+    if form == "c":
+        from edgenet.cli.export_c import export_c
+
+        if output or embed_preprocessing:
+            raise click.UsageError("--output and --embed-preprocessing are for ONNX; C is written to --out.")
+        export_c(checkpoint, out, steps, model)
+        return
+    if out or steps:
+        raise click.UsageError("--out and --steps are for --format c; ONNX is written to --output.")
     need_training()
     see_own_modules()
     from edgenet.training import load_checkpoint

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgenet.bench.results import folder
+from edgenet.report import microcontroller
 from edgenet.runtime.library import HOW_TO_GET_IT
 from edgenet.tasks.measures import TOP1, get_measure
 
@@ -67,7 +68,10 @@ def name(line: Mapping[str, Any]) -> str:
 
 
 def headings(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return HEADINGS; where the rows are of several devices the device instead of how much smaller a file is."""
+    """Return HEADINGS, or those of a microcontroller; where the rows are of several devices the device instead of how
+    much smaller a file is."""
+    if microcontroller.is_microcontroller(rows[0]):
+        return microcontroller.headings(rows)
     if len({row["device"] for row in rows}) == 1:
         return HEADINGS
     return ("device", *(name for name in HEADINGS if name != _NOT_OF_DEVICES))
@@ -75,6 +79,8 @@ def headings(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """Return the rows' cells, one for each of `headings`; a device is named once, in its first row."""
+    if microcontroller.is_microcontroller(rows[0]):
+        return microcontroller.lines(rows)
     if headings(rows) == HEADINGS:
         return [row(each) for each in rows]
     skipped = HEADINGS.index(_NOT_OF_DEVICES)
@@ -90,6 +96,12 @@ def _short(device: str) -> str:
     return device.rpartition("//")[2].removeprefix("adb:")
 
 
+def explanations(result: Mapping[str, Any]) -> list[str]:
+    """Return what the columns mean, of those tables that the result has."""
+    kinds = {microcontroller.is_microcontroller(row) for row in result["rows"]} or {False}
+    return [microcontroller.EXPLANATION if kind else EXPLANATION for kind in sorted(kinds)]
+
+
 def title(rows: Sequence[Mapping[str, Any]]) -> str:
     """Say which network, on which data, at which input, of rows that share them; and its folder, if that tells it."""
     first = rows[0]
@@ -103,11 +115,12 @@ def title(rows: Sequence[Mapping[str, Any]]) -> str:
 def environment_line(environment: Mapping[str, Any]) -> str:
     """Return the environment's stamp as one line."""
     threads = environment.get("threads")
+    runtime = environment.get("onnxruntime")
     parts = [
         environment.get("cpu"),
         environment.get("isa"),
         f"{threads} thread{'s' if threads != 1 else ''}" if threads else None,
-        f"ONNX Runtime {environment.get('onnxruntime')}",
+        f"ONNX Runtime {runtime}" if runtime else environment.get("compiler"),
         f"edgenet {environment.get('edgenet')}",
     ]
     return ", ".join(str(part) for part in parts if part)
@@ -117,7 +130,7 @@ def networks(result: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
     """Return the rows by network, folder and input, in the order of the result; those of a device stay together."""
     groups: dict[tuple[object, ...], list[Mapping[str, Any]]] = {}
     for line in result["rows"]:
-        key = (line["model"], folder(line), tuple(line["input"] or []))
+        key = (line["model"], folder(line), tuple(line["input"] or []), microcontroller.is_microcontroller(line))
         groups.setdefault(key, []).append(line)
     return list(groups.values())
 

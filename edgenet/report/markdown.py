@@ -31,7 +31,7 @@ def markdown(result: Mapping[str, Any], image: str | None = None) -> str:
     if image:
         lines += [f"![Accuracy against operations; the circles' areas are file sizes]({image})", ""]
     lines += [f"- {note}" for note in cells.notes(result)]
-    lines += [f"- {cells.EXPLANATION[0].upper()}{cells.EXPLANATION[1:]}"]
+    lines += [f"- {text[0].upper()}{text[1:]}" for text in cells.explanations(result)]
     if any(row["predicted"] for row in result["rows"]):
         lines += [f"- {predictions.EXPLANATION[0].upper()}{predictions.EXPLANATION[1:]}"]
     for device, environment in result["environments"].items():

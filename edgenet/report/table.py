@@ -39,7 +39,7 @@ def table(result: Mapping[str, Any]) -> Group:
         if emulated:
             parts.append(_predictions(emulated))
     parts.extend(Text(note, style="yellow" if note.startswith("!") else "") for note in cells.notes(result))
-    parts.append(Text(cells.EXPLANATION, style="dim"))
+    parts.extend(Text(text, style="dim") for text in cells.explanations(result))
     if any(row["predicted"] for row in result["rows"]):
         parts.append(Text(predictions.EXPLANATION, style="dim"))
     return Group(*parts)

@@ -137,6 +137,20 @@ def test_a_profile_shows_the_slowest_layers_what_is_left_and_all() -> None:
     assert report.profile_tables(result()) is None
 
 
+def test_rows_of_a_microcontroller_have_columns_of_their_own() -> None:
+    measured = result()
+    found = dict.fromkeys(("flash_ratio", "instructions_ratio")) | {
+        "flash_bytes": 14_512, "ram_bytes": 6_604, "instructions": 352_310, "same_class": 1.0, "samples": 50,
+        "max_abs_error": 2e-6,
+    }  # fmt: skip
+    row = {**measured["rows"][0], "scheme": "xnor", "path": "c", "latency_ms": None, "microcontroller": found}
+    measured["rows"] = [{**row, "microcontroller": {**found, "flash_ratio": {"over": "full", "value": 17.2}}}]
+    text = printed(report.table(measured), 100)
+    assert "xnor    c     14.5 kB    17.2x  6.60 kB         352 k      -  100.0% of 50          2e-06" in text
+    assert "emulated, which says nothing of time" in " ".join(text.split())
+    assert "| xnor | c | 14.5 kB | 17.2x | 6.60 kB | 352 k | - | 100.0% of 50 | 2e-06 |" in report.markdown(measured)
+
+
 def test_rows_without_accuracy_or_reference_have_dashes() -> None:
     bare = result()
     bare["rows"] = [{**bare["rows"][0], "accuracy": None, "latency_ms": None, "rss_load_peak_bytes": None}]

@@ -1,0 +1,1 @@
+INLINE float logistic(float a) { return 1.0f / (1.0f + expf(-a)); }

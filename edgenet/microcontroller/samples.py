@@ -1,0 +1,82 @@
+"""Held-out samples one by one, as a program takes them, and how its answers compare with the .onnx file's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgenet.microcontroller.graph import STEPS, Graph
+from edgenet.runtime.session import InferenceSession
+
+Feeds = dict[str, NDArray[np.float32]]
+
+
+def longest(file: Path) -> int | None:
+    """The most steps of any sample in a `samples.npz`; None where all are of one length or there is no file."""
+    from edgenet.tasks.held_out import HeldOut
+
+    lengths = HeldOut.load(file).lengths if file.is_file() else None
+    return None if lengths is None else int(lengths.max())
+
+
+def held_out_samples(graph: Graph, file: Path, count: int) -> list[Feeds]:
+    """The first samples of a `samples.npz`, without padding; a state begins with zeros. None without a file."""
+    from edgenet.tasks.held_out import HeldOut
+
+    if not file.is_file():
+        return []
+    held_out = HeldOut.load(file)
+    first, *others = graph.inputs
+    found = []
+    for index in range(min(count, len(held_out))):
+        part = held_out.part(slice(index, index + 1))
+        x = part.inputs.astype(np.float32)
+        if part.lengths is not None and STEPS in first.shape:
+            x = x[:, : int(part.lengths[0])]
+        found.append({first.name: x, **{value.name: np.zeros(value.shape, np.float32) for value in others}})
+    return found
+
+
+def random_samples(graph: Graph, steps: int, count: int) -> list[Feeds]:
+    """Standard normal numbers, the same every time."""
+    generator = np.random.default_rng(0)
+
+    def numbers(shape: Sequence[int]) -> NDArray[np.float32]:
+        return generator.standard_normal([steps if size == STEPS else size for size in shape]).astype(np.float32)
+
+    return [{value.name: numbers(value.shape) for value in graph.inputs} for _ in range(count)]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a program's outputs compare with those of the .onnx file in ONNX Runtime."""
+
+    samples: int
+    outputs: int
+    """Numbers that were compared."""
+    equal: int
+    """Of them, those that are equal to the bit."""
+    max_abs_error: float
+    same_class: float
+    """Share of the samples whose first output has its largest number at the same place."""
+
+
+def compare(
+    session: InferenceSession, graph: Graph, samples: Sequence[Feeds], run: Callable[[int], Sequence[NDArray]]
+) -> Comparison:
+    """Compare what `run` gives for the sample of a number with what the session gives."""
+    names = [value.name for value in graph.outputs]
+    total, equal, same, worst = 0, 0, 0, 0.0
+    for number, feeds in enumerate(samples):
+        pairs = list(zip(session.run(feeds, names), run(number), strict=True))
+        for expected, found in pairs:
+            difference = np.abs(found.astype(np.float64) - expected)
+            # A NaN is as wrong as can be.
+            worst = max(worst, float(np.nan_to_num(difference, nan=np.inf).max()))
+            total += expected.size
+            equal += int((found == expected).sum())
+        expected, found = pairs[0]
+        same += int(expected.argmax() == found.argmax())
+    return Comparison(len(samples), total, equal, worst, same / max(len(samples), 1))
