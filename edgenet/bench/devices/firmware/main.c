@@ -8,7 +8,7 @@
 /* Runs 2 instructions LOOPS times, by which ticks become instructions. */
 static void count_down(void) {
   uint32_t left = LOOPS;
-  __asm__ volatile("1:\n\tsubs %0, %0, #1\n\tbne 1b" : "+l"(left) : : "cc");
+  __asm__ volatile(".syntax unified\n1:\n\tsubs %0, %0, #1\n\tbne 1b" : "+l"(left) : : "cc");
 }
 
 int main(void) {
