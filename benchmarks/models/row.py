@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from benchmarks.models.published import published
+from edgenet.bench.inputs import random_feeds, resolve_shapes
 from edgenet.bench.machine import environment
 from edgenet.errors import EdgenetError
 from edgenet.exporter import export, export_encoder_decoder
@@ -82,7 +83,10 @@ def _export(model: nn.Module, batch: tuple[Any, ...], folder: Path) -> dict[str,
     times = {}
     for path in result.agreement:
         session = InferenceSession(result.path, native=path == "native", threads=1)
-        feeds = {"input": batch[0][:1].numpy()}
+        first = batch[0][:1].numpy()
+        shapes = resolve_shapes(session.inputs, {"": list(first.shape)})
+        # A state, where the file takes one, is made up.
+        feeds = {**random_feeds(session.inputs, shapes), "input": first}
         run = session.run
         run(feeds)
         times[path] = _milliseconds(lambda run=run, feeds=feeds: run(feeds))  # type: ignore[misc]
