@@ -60,13 +60,16 @@ def aim(rows: Sequence[Row]) -> str:
 def status(rows: Sequence[Row], full: Sequence[Row]) -> str:
     """ "met" or "open" by the mean over seeds, "" for no target; a binary row is open as long as `full` is.
 
-    A training of fewer epochs than the recipe has is called shortened, and is open.
+    A training of fewer epochs than the recipe has is called shortened, and is open; so is one by what has been replaced
+    since, of which a result says "outdated".
     """
     target, scheme = _target(rows), rows[0]["scheme"]
     if target is None:
         return ""
     if any(map(shortened, rows)):
         return "open (shortened)"
+    if any("outdated" in row for row in rows):
+        return "open (outdated)"
     met = _reaches_floor(target, full) and not any(map(shortened, full))
     if scheme != "full":
         met = met and mean(row["loss_vs_full"] for row in rows) <= getattr(target, scheme)

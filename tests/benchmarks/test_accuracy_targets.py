@@ -44,6 +44,11 @@ def test_a_training_cut_short_is_called_so_and_its_binary_rows_are_open() -> Non
     ]  # fmt: skip
 
 
+def test_a_result_by_what_has_been_replaced_since_is_open() -> None:
+    rows = [row("full", 0.99), row("bwn", 0.99, outdated="by another normalisation")]
+    assert [end.split(" | ")[1] for end in ends_of_lines(*rows)] == ["met |", "open (outdated) |"]
+
+
 def test_what_nobody_asked_for_has_no_status() -> None:
     assert ends_of_lines(row("full", 0.5, model="elman", data="digits")) == [" |  |"]
 
