@@ -199,26 +199,112 @@ int64_t XnorConvWeights::tap_bytes(int64_t output) const {
   return std::min(kSuperblockOutputs, padded_outputs_ - superblock) / 2;
 }
 
-XnorChannelPlanes::XnorChannelPlanes(const ConvWeights& w, int64_t lanes)
-    : lanes_(lanes),
-      panels_(divide_up(w.out_channels / w.group, lanes)),
-      taps_(w.kernel_height * w.kernel_width),
-      bundles_(divide_up(w.group_channels, kBundleWeights)) {
+namespace {
+
+uint64_t find_code(uint32_t bits) {
+  const auto parities = [](uint64_t of, int threes) {
+    uint64_t found = 0;
+    for (int i = 0; i < threes; ++i) found |= ((of >> (3 * i) ^ of >> (3 * i + 1) ^ of >> (3 * i + 2)) & 1) << i;
+    return found;
+  };
+  const uint64_t ones = parities(bits, 10) | uint64_t{bits >> 30} << 10;
+  const uint64_t twos = parities(ones, 4);
+  const uint64_t last = parities(twos, 1) | twos >> 3 << 1;
+  return (bits & 0x3fffffff) | ones << 30 | (twos & 7) << 42 | last << 45;
+}
+
+}  // namespace
+
+XnorBundleCodes::XnorBundleCodes(const ConvWeights& w, bool wanted)
+    : tap_bundles_(divide_up(w.group_channels, kBundleWeights)), group_codes_(0) {
+  if (!wanted) return;
   const int64_t group_outputs = w.out_channels / w.group;
-  const int64_t row_bytes = (w.group_channels * taps_ + 7) / 8;
-  bytes_.resize(static_cast<size_t>(w.group * panels_ * taps_ * bundles_ * kBundleWeights * lanes_ / 8 + kCacheLine));
+  const int64_t kernel = w.kernel_height * w.kernel_width;
+  const int64_t row_bytes = (w.group_channels * kernel + 7) / 8;
+  group_codes_ = divide_up(kernel * tap_bundles_, kChunkBundles) * kChunkBundles * group_outputs;
+  codes_.resize(static_cast<size_t>(w.group * group_codes_));
+  for (int64_t o = 0; o < w.out_channels; ++o) {
+    const uint8_t* row = w.packed + o * row_bytes;
+    uint64_t* to = codes_.data() + o / group_outputs * group_codes_ + o % group_outputs * kChunkBundles;
+    for (int64_t bundle = 0; bundle < kernel * tap_bundles_; ++bundle) {
+      const int64_t first = bundle % tap_bundles_ * kBundleWeights;
+      uint32_t bits = 0;
+      for (int64_t i = 0; i < std::min(kBundleWeights, w.group_channels - first); ++i) {
+        const int64_t k = (first + i) * kernel + bundle / tap_bundles_;
+        bits |= uint32_t{(row[k / 8] >> (k % 8)) & 1u} << i;
+      }
+      to[bundle / kChunkBundles * kChunkBundles * group_outputs + bundle % kChunkBundles] = find_code(bits);
+    }
+  }
+}
+
+XnorBundleCodes::~XnorBundleCodes() = default;
+
+namespace {
+
+/// Whether some pixel meets positions under both taps.
+bool share_pixels(const ConvWeights& w, const KernelTap& a, const KernelTap& b) {
+  return (a.row - b.row) * w.dilation_height % w.stride_height == 0 &&
+         (a.column - b.column) * w.dilation_width % w.stride_width == 0;
+}
+
+/// Puts taps that share pixels together: the ends of a row first. Their positions are then near each other, so that few
+/// pixels at the ends of a tile serve one alone, and not next to each other, so that no sum waits for the one before.
+std::vector<TapGroup> group_taps(const ConvWeights& w, int together) {
+  std::vector<KernelTap> taps;
+  for (int64_t row = 0; row < w.kernel_height; ++row) {
+    for (int64_t column = 0; column < w.kernel_width; ++column) taps.push_back({row, column});
+  }
+  std::vector<TapGroup> groups;
+  const auto group = [&](bool one_row) {
+    for (size_t i = 0; i < taps.size();) {
+      size_t other = together > 1 ? taps.size() - 1 : i;
+      while (other > i && !(share_pixels(w, taps[i], taps[other]) && (!one_row || taps[other].row == taps[i].row))) {
+        --other;
+      }
+      if (other == i) {
+        ++i;
+        continue;
+      }
+      groups.push_back({{taps[i], taps[other]}, 2});
+      taps.erase(taps.begin() + static_cast<std::ptrdiff_t>(other));
+      taps.erase(taps.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  };
+  group(true);
+  group(false);
+  for (const KernelTap& tap : taps) groups.push_back({{tap, tap}, 1});
+  return groups;
+}
+
+}  // namespace
+
+XnorChannelPlanes::XnorChannelPlanes(const ConvWeights& w, int64_t channels, int together)
+    : channels_(channels),
+      row_bytes_(channels * together / 8),
+      panels_(divide_up(w.out_channels / w.group, channels)),
+      bundles_(divide_up(w.group_channels, kBundleWeights)),
+      tap_groups_(group_taps(w, together)) {
+  const int64_t group_outputs = w.out_channels / w.group;
+  const int64_t kernel = w.kernel_height * w.kernel_width;
+  const int64_t packed_row_bytes = (w.group_channels * kernel + 7) / 8;
+  bytes_.resize(
+      static_cast<size_t>(w.group * panels_ * tap_groups() * bundles_ * kBundleWeights * row_bytes_ + kCacheLine));
   start_ = divide_up(reinterpret_cast<intptr_t>(bytes_.data()), kCacheLine) * kCacheLine -
            reinterpret_cast<intptr_t>(bytes_.data());
   for (int64_t o = 0; o < w.out_channels; ++o) {
     const int64_t output = o % group_outputs;
-    const int64_t lane = output % lanes_;
-    uint8_t* to = bytes_.data() + (at(o / group_outputs, output / lanes_, 0, 0) - bytes_.data()) + lane / 8;
-    const uint8_t* row = w.packed + o * row_bytes;
-    int64_t k = 0;
-    for (int64_t channel = 0; channel < w.group_channels; ++channel) {
-      for (int64_t tap = 0; tap < taps_; ++tap, ++k) {
-        const int bit = (row[k / 8] >> (k % 8)) & 1;
-        to[(tap * bundles_ * kBundleWeights + channel) * (lanes_ / 8)] |= static_cast<uint8_t>(bit << (lane % 8));
+    const uint8_t* row = w.packed + o * packed_row_bytes;
+    for (int64_t i = 0; i < tap_groups(); ++i) {
+      for (int tap = 0; tap < tap_group(i).taps; ++tap) {
+        const int64_t lane = tap * channels_ + output % channels_;
+        uint8_t* to =
+            bytes_.data() + (at(o / group_outputs, output / channels_, i, 0) - bytes_.data()) + lane / 8;
+        int64_t k = tap_group(i).tap[tap].row * w.kernel_width + tap_group(i).tap[tap].column;
+        for (int64_t channel = 0; channel < w.group_channels; ++channel, k += kernel) {
+          const int bit = (row[k / 8] >> (k % 8)) & 1;
+          to[channel * row_bytes_] |= static_cast<uint8_t>(bit << (lane % 8));
+        }
       }
     }
   }
@@ -226,9 +312,9 @@ XnorChannelPlanes::XnorChannelPlanes(const ConvWeights& w, int64_t lanes)
 
 XnorChannelPlanes::~XnorChannelPlanes() = default;
 
-const uint8_t* XnorChannelPlanes::at(int64_t group, int64_t panel, int64_t tap, int64_t bundle) const {
-  const int64_t bundles = ((group * panels_ + panel) * taps_ + tap) * bundles_ + bundle;
-  return bytes_.data() + start_ + bundles * kBundleWeights * (lanes_ / 8);
+const uint8_t* XnorChannelPlanes::at(int64_t group, int64_t panel, int64_t tap_group, int64_t bundle) const {
+  const int64_t bundles = ((group * panels_ + panel) * tap_groups() + tap_group) * bundles_ + bundle;
+  return bytes_.data() + start_ + bundles * kBundleWeights * row_bytes_;
 }
 
 }  // namespace edgenet

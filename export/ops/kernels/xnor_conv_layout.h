@@ -96,20 +96,56 @@ class XnorConvWeights {
   std::vector<uint8_t> bytes_;
 };
 
-constexpr int64_t kBundleWeights = 27;  ///< weights that are looked up together where lanes are output channels
+constexpr int64_t kBundleWeights = 32;  ///< of a tap, that bit slices count together
+constexpr int64_t kChunkBundles = 4;    ///< of all taps, whose codes lie together
 
-/// A bit for a weight of each of as many output channels as there are lanes, a multiple of 8:
-/// [group, panel of `lanes` outputs, kernel row, kernel column, channel in whole bundles, output].
-class XnorChannelPlanes {
+/// What each of an output channel's bundles looks up where lanes are positions: [group, chunk of bundles, output, bundle],
+/// bundles by tap. A code is 30 of the weights, then of every three of them their parity (10) and the other two weights,
+/// of every three of those the parity (3), and of the first three of these and of the last of those the parity (2).
+class XnorBundleCodes {
  public:
-  XnorChannelPlanes(const ConvWeights& weights, int64_t lanes);
-  ~XnorChannelPlanes();
+  /// None, unless `wanted`.
+  XnorBundleCodes(const ConvWeights& weights, bool wanted);
+  ~XnorBundleCodes();
 
-  int64_t bundles() const { return bundles_; }
-  const uint8_t* at(int64_t group, int64_t panel, int64_t tap, int64_t bundle) const;
+  bool exist() const { return !codes_.empty(); }
+  int64_t tap_bundles() const { return tap_bundles_; }
+  /// Of a group; chunk i begins i * kChunkBundles * its outputs further.
+  const uint64_t* at(int64_t group) const { return codes_.data() + group * group_codes_; }
 
  private:
-  int64_t lanes_, panels_, taps_, bundles_;  ///< bundles: of a tap
+  int64_t tap_bundles_, group_codes_;
+  std::vector<uint64_t> codes_;
+};
+
+constexpr int kMostGroupTaps = 2;
+
+struct KernelTap {
+  int64_t row, column;
+};
+
+/// Taps of a kernel whose weights share vectors.
+struct TapGroup {
+  KernelTap tap[kMostGroupTaps];
+  int taps;
+};
+
+/// A bit for a weight of each of `channels` output channels (a multiple of 8), for as many taps as are `together`:
+/// [group, panel of output channels, taps, channel in whole bundles, tap, output channel]. Taps are together that meet
+/// the same pixels, where there are such.
+class XnorChannelPlanes {
+ public:
+  XnorChannelPlanes(const ConvWeights& weights, int64_t channels, int together);
+  ~XnorChannelPlanes();
+
+  int64_t bundles() const { return bundles_; }  ///< of a tap
+  int64_t tap_groups() const { return static_cast<int64_t>(tap_groups_.size()); }
+  const TapGroup& tap_group(int64_t i) const { return tap_groups_[static_cast<size_t>(i)]; }
+  const uint8_t* at(int64_t group, int64_t panel, int64_t tap_group, int64_t bundle) const;
+
+ private:
+  int64_t channels_, row_bytes_, panels_, bundles_;
+  std::vector<TapGroup> tap_groups_;
   std::vector<uint8_t> bytes_;
   int64_t start_;  ///< of the bytes on a cache line
 };

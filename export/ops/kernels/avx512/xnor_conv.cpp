@@ -85,9 +85,11 @@ struct Isa {
 }  // namespace
 
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
-  using Wide = x86::XnorChannelConv2d<Isa, x86::Slice512>;
-  using Narrow = x86::XnorChannelConv2d<Isa, x86::Slice256>;
+  using Wide = x86::XnorChannelConv2d<Isa, x86::Slice512, 1>;
+  using Shared = x86::XnorChannelConv2d<Isa, x86::Slice512, 2>;
+  using Narrow = x86::XnorChannelConv2d<Isa, x86::Slice256, 1>;
   if (has_tables(weights) && Wide::suits(weights)) return std::make_unique<Wide>(weights);
+  if (has_tables(weights) && Shared::suits(weights)) return std::make_unique<Shared>(weights);
   if (has_tables(weights) && Narrow::suits(weights)) return std::make_unique<Narrow>(weights);
   return x86::make_xnor_conv2d<Isa>(weights);
 }

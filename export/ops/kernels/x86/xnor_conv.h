@@ -29,7 +29,7 @@ template <class Isa>
 class XnorConv2d final : public ConvKernel {
  public:
   explicit XnorConv2d(const ConvWeights& weights)
-      : w_(weights), group_outputs_(w_.out_channels / w_.group), weights_(weights) {}
+      : w_(weights), group_outputs_(w_.out_channels / w_.group), weights_(weights), codes_(weights, may_slice()) {}
 
   size_t scratch_bytes(const Image& image) const override {
     const XnorLayout layout(w_, image);
@@ -77,9 +77,15 @@ class XnorConv2d final : public ConvKernel {
 
   /// Whether vectors of bits of positions take less work than both: where tables serve enough output channels.
   bool are_slices(const XnorLayout& layout) const {
+    return codes_.exist() && !channels_are_lanes(layout) && plan_slices(layout.outputs, group_outputs_, 1).slices() > 0;
+  }
+
+  /// Whether slices suit the weights, and likely the image.
+  bool may_slice() const {
+    const int64_t positions = w_.likely_rows * w_.likely_columns;
     return Isa::kSlices && group_outputs_ >= kLeastSliceOutputs && inputs() >= kLeastSliceInputs &&
-           w_.kernel_height * w_.kernel_width <= kMostSliceTaps && !channels_are_lanes(layout) &&
-           plan_slices(layout.outputs, group_outputs_, 1).slices() > 0;
+           w_.kernel_height * w_.kernel_width <= kMostSliceTaps &&
+           (positions == 0 || plan_slices(positions, group_outputs_, 1).slices() > 0);
   }
 
   int64_t inputs() const { return w_.group_channels * w_.kernel_height * w_.kernel_width; }
@@ -212,9 +218,8 @@ class XnorConv2d final : public ConvKernel {
   }
 
   SliceUnit slice_unit(const Call& call, int64_t slot, const int64_t* tap_bits) const {
-    const int64_t row_bytes = (inputs() + 7) / 8;
-    const int64_t channel = (call.first + slot) % w_.group * group_outputs_;
-    int planes = kLowPlanes;
+    const int64_t group = (call.first + slot) % w_.group;
+    int planes = kLeastPlanes;
     while (inputs() >> planes != 0) ++planes;
     return {call.row(slot * call.layout.quads * kQuad + 1),
             call.row(0),
@@ -222,12 +227,13 @@ class XnorConv2d final : public ConvKernel {
             tap_bits,
             w_.kernel_height * w_.kernel_width,
             inputs(),
-            w_.packed + channel * row_bytes,
-            w_.packed + w_.out_channels * row_bytes,
-            row_bytes,
+            w_.group_channels,
+            codes_.tap_bundles(),
+            codes_.at(group),
+            group_outputs_,
             planes,
             call.valid(),
-            has_bounds() ? call.bounds() + channel : nullptr};
+            has_bounds() ? call.bounds() + group * group_outputs_ : nullptr};
   }
 
   /// Convolves from position `first` on, in tiles of positions whose signs stay in the cache for all output channels.
@@ -300,6 +306,7 @@ class XnorConv2d final : public ConvKernel {
   ConvWeights w_;
   int64_t group_outputs_;
   XnorConvWeights weights_;
+  XnorBundleCodes codes_;
 };
 
 template <class Isa>

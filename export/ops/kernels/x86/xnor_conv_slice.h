@@ -1,15 +1,15 @@
 // XNOR convolution by bit slices: a vector holds one bit of 512 or 256 output positions, and counts are added up bit by
 // bit. For images of many positions and output channels; needs AVX-512.
 //
-// Three weights of an output channel choose one of 8 tables, which hold for every position whether the sum and the
-// carry of the three differing signs are set. So three weights of 512 positions take two loads and 3.75 logical
-// operations where the byte tables take 12 look-ups and 24 additions. A padded position differs from nothing.
+// The leaves of a bundle are the signs of 32 channels under a tap, and the weights of an output channel choose. A padded
+// position differs from nothing.
 #pragma once
 #include <immintrin.h>
 
 #include <cstring>
 
 #include "kernels/x86/aligned.h"
+#include "kernels/x86/xnor_bundle.h"
 #include "kernels/x86/xnor_conv_512.h"
 #include "kernels/x86/xnor_conv_bounds.h"
 #include "kernels/x86/xnor_conv_count.h"
@@ -19,61 +19,6 @@
 
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
-
-constexpr int kGroupTables = 1 << kGroup;  ///< each of a sum and a carry
-constexpr int64_t kChunkGroups = 96;       ///< whose tables are found together
-
-struct Slice512 {
-  using Vector = __m512i;
-  static constexpr int64_t kBytes = 64;
-  static Vector zero() { return _mm512_setzero_si512(); }
-  static Vector load(const void* from) { return _mm512_load_si512(from); }
-  static void store(void* to, Vector v) { _mm512_store_si512(to, v); }
-  /// c is the lowest bit of the index into the truth table.
-  template <int table>
-  static Vector logic(Vector a, Vector b, Vector c) {
-    return _mm512_ternarylogic_epi64(a, b, c, table);
-  }
-  static Vector majority(Vector a, Vector b, Vector c) { return logic<0xe8>(a, b, c); }
-  static Vector parity(Vector a, Vector b, Vector c) { return logic<0x96>(a, b, c); }
-  /// a < b of numbers whose lower bits compare as `below`.
-  static Vector below(Vector a, Vector b, Vector below) { return logic<0x8e>(a, b, below); }
-  static Vector all(bool bit) { return _mm512_set1_epi64(-static_cast<int64_t>(bit)); }
-  static Vector without(Vector a, Vector b) { return _mm512_andnot_si512(b, a); }
-  /// The bits from `bit` on.
-  static Vector load_bits(const uint64_t* words, int64_t bit) {
-    const __m512i low = _mm512_loadu_si512(words + bit / 64);
-    const __m512i high = _mm512_loadu_si512(words + bit / 64 + 1);
-    const int shift = static_cast<int>(bit % 64);
-    return _mm512_or_si512(_mm512_srl_epi64(low, _mm_cvtsi32_si128(shift)),
-                           _mm512_sll_epi64(high, _mm_cvtsi32_si128(64 - shift)));
-  }
-};
-
-struct Slice256 {
-  using Vector = __m256i;
-  static constexpr int64_t kBytes = 32;
-  static Vector zero() { return _mm256_setzero_si256(); }
-  static Vector load(const void* from) { return _mm256_load_si256(static_cast<const __m256i*>(from)); }
-  static void store(void* to, Vector v) { _mm256_store_si256(static_cast<__m256i*>(to), v); }
-  /// c is the lowest bit of the index into the truth table.
-  template <int table>
-  static Vector logic(Vector a, Vector b, Vector c) {
-    return _mm256_ternarylogic_epi64(a, b, c, table);
-  }
-  static Vector majority(Vector a, Vector b, Vector c) { return logic<0xe8>(a, b, c); }
-  static Vector parity(Vector a, Vector b, Vector c) { return logic<0x96>(a, b, c); }
-  static Vector below(Vector a, Vector b, Vector below) { return logic<0x8e>(a, b, below); }
-  static Vector all(bool bit) { return _mm256_set1_epi64x(-static_cast<int64_t>(bit)); }
-  static Vector without(Vector a, Vector b) { return _mm256_andnot_si256(b, a); }
-  static Vector load_bits(const uint64_t* words, int64_t bit) {
-    const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + bit / 64));
-    const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + bit / 64 + 1));
-    const int shift = static_cast<int>(bit % 64);
-    return _mm256_or_si256(_mm256_srl_epi64(low, _mm_cvtsi32_si128(shift)),
-                           _mm256_sll_epi64(high, _mm_cvtsi32_si128(64 - shift)));
-  }
-};
 
 /// Bytes of 4 signs as a row of bits a channel, `row_words` words apart.
 void slice_quad(const uint8_t* signs, int64_t count, uint64_t* rows, int64_t row_words) {
@@ -94,6 +39,7 @@ void slice_inside(const uint8_t* signs, int64_t count, uint64_t* row) {
 template <class S>
 class Slice {
   using Vector = typename S::Vector;
+  using Sums = Bundles<S>;
 
  public:
   static constexpr int64_t kLanes = S::kBytes * 8;
@@ -111,24 +57,22 @@ class Slice {
       const int64_t bits = unit_.tap_bits[tap];
       S::store(inside(tap), bits < 0 ? S::zero() : S::load_bits(unit_.inside, bits + position_));
     }
-    const int64_t groups = unit_.groups();
-    for (int64_t group = 0; group < groups; group += kChunkGroups) {
-      const int64_t chunk = smaller(kChunkGroups, groups - group);
-      find_tables(group, chunk);
-      for (int64_t c = 0; c < channels_; ++c) {
-        alignas(64) uint8_t choices[kChunkGroups];
-        choose(channel + c, group, chunk, choices);
-        add_groups(choices, chunk, group == 0 ? planes(-1) : planes(c), planes(c));
+    const int64_t bundles = unit_.taps * unit_.tap_bundles;
+    for (int64_t first = 0; first < bundles; first += kChunkBundles) {
+      const int64_t chunk = smaller(kChunkBundles, bundles - first);
+      for (int64_t i = 0; i < chunk; ++i) find_tables(first + i, tables() + i * Sums::kBytes);
+      const uint64_t* codes = unit_.codes + first * unit_.channels + channel * kChunkBundles;
+      for (int64_t c = 0; c < channels_; ++c, codes += kChunkBundles) {
+        add_bundles(codes, chunk, first == 0 ? planes(-1) : planes(c), planes(c));
         // At once, so that stores to memory go on beside the next channel's counting.
-        if (group + chunk == groups && !outputs.form.to_signs) finish_floats(outputs, channel + c, c);
+        if (first + chunk == bundles && !outputs.form.to_signs) finish_floats(outputs, channel + c, c);
       }
     }
     if (outputs.form.to_signs) finish_signs(outputs, channel);
   }
 
  private:
-  static constexpr int64_t kGroupBytes = 2 * kGroupTables * S::kBytes;
-  static constexpr int64_t kTableBytes = kChunkGroups * kGroupBytes;
+  static constexpr int64_t kTableBytes = kChunkBundles * Sums::kBytes;
 
   void finish_signs(const UnitOutputs& outputs, int64_t channel) const {
     const int64_t lanes = smaller(kLanes, outputs.outputs - position_);
@@ -194,128 +138,27 @@ class Slice {
     }
   }
 
-  EDGENET_NOINLINE void find_tables(int64_t group, int64_t groups) {
-    const uint64_t* row = unit_.rows + group * kGroup / unit_.taps * unit_.row_words;
-    int64_t tap = group * kGroup % unit_.taps;
-    int64_t left = unit_.inputs - group * kGroup;
-    for (uint8_t* to = tables(); groups > 0; --groups, to += kGroupBytes) {
-      Vector differs[kGroup][2];  // from a weight of -1 and of +1
-      unroll<kGroup>([&](auto i) EDGENET_LAMBDA {
-        const Vector in = left > 0 ? S::load(inside(tap)) : S::zero();
-        __builtin_prefetch(row + (larger(unit_.tap_bits[tap], 0) + position_) / 64 + 17, 0, 2);  // of the next slice
-        const Vector signs = left > 0 ? S::load_bits(row, larger(unit_.tap_bits[tap], 0) + position_) : S::zero();
-        differs[i][0] = in & signs;
-        differs[i][1] = S::without(in, signs);
-        --left;
-        if (++tap == unit_.taps) {
-          tap = 0;
-          row += unit_.row_words;
-        }
-      });
-      unroll<kGroupTables>([&](auto weights) EDGENET_LAMBDA {
-        const Vector a = differs[0][weights & 1];
-        const Vector b = differs[1][weights >> 1 & 1];
-        const Vector c = differs[2][weights >> 2];
-        S::store(to + 2 * weights * S::kBytes, S::parity(a, b, c));
-        S::store(to + (2 * weights + 1) * S::kBytes, S::majority(a, b, c));
-      });
-    }
+  EDGENET_NOINLINE void find_tables(int64_t bundle, uint8_t* to) {
+    const int64_t tap = bundle / unit_.tap_bundles;
+    const int64_t first = bundle % unit_.tap_bundles * kBundleWeights;
+    const int64_t bit = larger(unit_.tap_bits[tap], 0) + position_;
+    const uint64_t* row = unit_.rows + first * unit_.row_words;
+    const int64_t channels = unit_.row_channels - first;
+    const Vector in = S::load(inside(tap));
+    Sums::find_tables(
+        [&](int i) EDGENET_LAMBDA { return i < channels ? S::load_bits(row + i * unit_.row_words, bit) : S::zero(); },
+        [&](Vector v) EDGENET_LAMBDA { return v & in; }, to);
   }
 
-  /// choices[g] = 16 times the three weights of a group.
-  void choose(int64_t channel, int64_t group, int64_t groups, uint8_t* choices) const {
-    const uint8_t* from = unit_.weights + channel * unit_.row_bytes + group * kGroup / 8;
-    for (int64_t g = 0; g < groups; g += 8, from += kGroup) {
-      uint32_t bits = 0;
-      const int64_t left = unit_.weights_end - from;
-      if (left >= 4) {
-        std::memcpy(&bits, from, 4);
-      } else {
-        for (int64_t i = 0; i < left; ++i) bits |= static_cast<uint32_t>(from[i]) << (8 * i);
-      }
-      const uint64_t bytes = _pdep_u64(bits, 0x7070707070707070);
-      std::memcpy(choices + g, &bytes, 8);
-    }
-  }
-
-  /// Adds a and b to sum, bit by bit, and returns the carries.
-  static EDGENET_INLINE Vector add(Vector& sum, Vector a, Vector b) {
-    const Vector carry = S::majority(sum, a, b);
-    sum = S::parity(sum, a, b);
-    return carry;
-  }
-  static EDGENET_INLINE Vector add(Vector& sum, Vector a) {
-    const Vector carry = sum & a;
-    sum = sum ^ a;
-    return carry;
-  }
-
-  /// Adds 8 groups to the bits of weight 1, 2 and 4; the carries have weight 8.
-  static EDGENET_INLINE void add_8_groups(const uint8_t* tables, const uint8_t* choices, Vector (&bits)[kLowPlanes],
-                                          Vector (&eights)[3]) {
-    const auto sum = [&](int g) EDGENET_LAMBDA {
-      return S::load(tables + g * kGroupBytes + choices[g] * (kGroupBytes / 128));
-    };
-    const auto carry = [&](int g) EDGENET_LAMBDA {
-      return S::load(tables + g * kGroupBytes + choices[g] * (kGroupBytes / 128) + S::kBytes);
-    };
-    const Vector a = add(bits[0], sum(0), sum(1));
-    const Vector b = add(bits[1], carry(0), carry(1));
-    const Vector c = add(bits[0], sum(2), sum(3));
-    const Vector d = add(bits[1], carry(2), carry(3));
-    const Vector e = add(bits[1], a, c);
-    eights[0] = add(bits[2], b, d);
-    const Vector f = add(bits[0], sum(4), sum(5));
-    const Vector g = add(bits[1], carry(4), carry(5));
-    const Vector h = add(bits[0], sum(6), sum(7));
-    eights[1] = add(bits[2], e, g);
-    const Vector i = add(bits[1], carry(6), carry(7));
-    const Vector j = add(bits[1], f, h);
-    eights[2] = add(bits[2], i, j);
-  }
-
-  /// The same for 16 groups; the carries have weight 16.
-  static EDGENET_INLINE void add_16_groups(const uint8_t* tables, const uint8_t* choices, Vector (&bits)[kLowPlanes],
-                                           Vector (&sixteens)[3]) {
-    Vector a[3], b[3];
-    add_8_groups(tables, choices, bits, a);
-    add_8_groups(tables + 8 * kGroupBytes, choices + 8, bits, b);
-    sixteens[0] = add(bits[3], a[0], a[1]);
-    sixteens[1] = add(bits[3], a[2], b[0]);
-    sixteens[2] = add(bits[3], b[1], b[2]);
-  }
-
-  /// to = from + how many signs differ from the chosen weights.
-  EDGENET_NOINLINE void add_groups(const uint8_t* choices, int64_t groups, const uint8_t* from, uint8_t* to) {
-    const uint8_t* table = tables();
+  /// to = from + how many signs differ from the weights that chose.
+  EDGENET_NOINLINE void add_bundles(const uint64_t* codes, int64_t bundles, const uint8_t* from, uint8_t* to) {
     Vector bits[kLowPlanes];
     unroll<kLowPlanes>([&](auto i) EDGENET_LAMBDA { bits[i] = S::load(from + i * S::kBytes); });
-    Vector high = S::zero(), higher = S::zero();  // of weight 128 and 256
-    for (; groups >= 32; groups -= 32, table += 32 * kGroupBytes, choices += 32) {
-      Vector a[3], b[3];
-      add_16_groups(table, choices, bits, a);
-      add_16_groups(table + 16 * kGroupBytes, choices + 16, bits, b);
-      const Vector c = add(bits[4], a[0], a[1]);
-      const Vector d = add(bits[4], a[2], b[0]);
-      const Vector e = add(bits[4], b[1], b[2]);
-      const Vector f = add(bits[5], c, d);
-      const Vector g = add(bits[5], e);
-      higher = higher ^ add(high, add(bits[6], f, g));
-    }
-    for (; groups > 0; groups -= 8, table += 8 * kGroupBytes, choices += 8) {
-      Vector a[3];
-      add_8_groups(table, choices, bits, a);
-      const Vector b = add(bits[3], a[0], a[1]);
-      const Vector c = add(bits[3], a[2]);
-      higher = higher ^ add(high, add(bits[6], add(bits[5], add(bits[4], b, c))));
-    }
+    Vector carry = Sums::add(tables(), codes, bundles, bits);
     unroll<kLowPlanes>([&](auto i) EDGENET_LAMBDA { S::store(to + i * S::kBytes, bits[i]); });
-    Vector carry = S::zero();
     for (int plane = kLowPlanes; plane < unit_.planes; ++plane) {
       Vector sum = S::load(from + plane * S::kBytes);
-      carry = add(sum, carry, high);
-      high = higher;
-      higher = S::zero();
+      carry = Sums::add(sum, carry);
       S::store(to + plane * S::kBytes, sum);
     }
   }

@@ -6,11 +6,10 @@
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
 
-constexpr int kGroup = 3;  ///< weights that choose a table together
 constexpr int64_t kWideLanes = 512;
 constexpr int64_t kNarrowLanes = 256;
 constexpr int64_t kMostSliceTaps = 64;
-constexpr int kLowPlanes = 7;  ///< bits of a count that are added up in registers
+constexpr int kLeastPlanes = 7;  ///< bits of a count
 
 /// What the slices of one unit (a group of an image) share.
 struct SliceUnit {
@@ -19,14 +18,13 @@ struct SliceUnit {
   int64_t row_words;
   const int64_t* tap_bits;  ///< where a tap's positions begin in a row, negative if it meets padding only
   int64_t taps, inputs;     ///< inputs: weights of an output channel
-  const uint8_t* weights;   ///< packed rows of the unit's output channels
-  const uint8_t* weights_end;
-  int64_t row_bytes;
-  int planes;  ///< bits of a count
+  int64_t row_channels;     ///< rows that exist
+  int64_t tap_bundles;
+  const uint64_t* codes;  ///< of XnorBundleCodes
+  int64_t channels;       ///< output channels of the unit
+  int planes;             ///< bits of a count
   const float* valid;
   const int32_t* bounds;  ///< for packed signs, by output channel, or null
-
-  int64_t groups() const { return round_up((inputs + kGroup - 1) / kGroup, 8); }
 };
 
 /// Slices of 512 positions, then perhaps one of 256; what is left is too little for one.
