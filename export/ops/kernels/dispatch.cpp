@@ -107,10 +107,10 @@ KernelSet avx512_kernels(const char* name) {
   };
 }
 
-KernelSet avx512icl_kernels() {
+KernelSet avx512icl_kernels(const char* name, bool slices) {
   return {
-      "avx512",
-      avx512icl::make_xnor_conv2d,
+      name,
+      slices ? avx512icl::make_sliced_xnor_conv2d : avx512icl::make_xnor_conv2d,
       avx512::make_bwn_conv2d,
       avx512icl::make_xnor_linear,
       avx512icl::make_bwn_linear,
@@ -138,8 +138,13 @@ bool has_avx512() {
 
 bool has_avx512icl() {
   return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq") &&
-         __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bitalg");
+         __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+         __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("gfni");
 }
+
+/// Whether 512-bit logic runs at more than twice the rate of VPOPCNT, which then is what convolutions wait for: Intel's
+/// cores count on one port of two. Zen 4 and 5 count on as many as they have for logic, or half of those.
+bool slices_win() { return __builtin_cpu_is("intel"); }
 
 bool has_avxvnni() {
   // Not every compiler's __builtin_cpu_supports knows it.
@@ -195,7 +200,9 @@ std::vector<KernelSet> make_runnable() {
   if (has_avxvnni()) sets.push_back(avxvnni_kernels());
   if (!has_avx512()) return sets;
   sets.push_back(avx512_kernels(has_avx512icl() ? "avx512-base" : "avx512"));
-  if (has_avx512icl()) sets.push_back(avx512icl_kernels());
+  if (!has_avx512icl()) return sets;
+  sets.push_back(slices_win() ? avx512icl_kernels("avx512-words", false) : avx512icl_kernels("avx512-slices", true));
+  sets.push_back(avx512icl_kernels("avx512", slices_win()));
 #elif defined(__aarch64__)
   sets.push_back(neon_kernels());
   if (has_dot_products()) sets.push_back(neondot_kernels());

@@ -5,6 +5,7 @@
 #include "kernels/x86/xnor_conv_512.h"
 #include "kernels/x86/xnor_conv_channel_slice.h"
 #include "kernels/x86/xnor_conv_slice.h"
+#include "kernels/x86/xnor_slice_conv.h"
 
 namespace edgenet::avx512 {
 
@@ -28,10 +29,21 @@ struct Isa {
     x86::count_strip<x86::Bytes512, 8>(task, strip, to);
   }
 
+  /// Bytes of 4 signs as a row of bits a channel, `row_words` words apart.
   static void slice_quad(const uint8_t* signs, int64_t count, uint64_t* rows, int64_t row_words) {
-    x86::slice_quad(signs, count, rows, row_words);
+    for (int64_t i = 0; i < count / 64; ++i) {
+      const __m512i bytes = _mm512_loadu_si512(signs + 64 * i);
+      for (int channel = 0; channel < kQuad; ++channel) {
+        rows[channel * row_words + i] = _mm512_test_epi8_mask(bytes, _mm512_set1_epi8(static_cast<char>(1 << channel)));
+      }
+    }
   }
-  static void slice_inside(const uint8_t* signs, int64_t count, uint64_t* row) { x86::slice_inside(signs, count, row); }
+
+  /// Which of these bytes are no padding.
+  static void slice_inside(const uint8_t* signs, int64_t count, uint64_t* row) {
+    for (int64_t i = 0; i < count / 64; ++i) row[i] = ~_mm512_movepi8_mask(_mm512_loadu_si512(signs + 64 * i));
+  }
+
   static void find_bounds(const ConvForm& form, const ConvOperands& operands, int64_t channel, int64_t channels,
                           int64_t inputs, int32_t* bounds) {
     x86::find_bounds(form, operands, channel, channels, inputs, bounds);
@@ -85,12 +97,14 @@ struct Isa {
 }  // namespace
 
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
-  using Wide = x86::XnorChannelConv2d<Isa, x86::Slice512, 1>;
-  using Shared = x86::XnorChannelConv2d<Isa, x86::Slice512, 2>;
-  using Narrow = x86::XnorChannelConv2d<Isa, x86::Slice256, 1>;
+  using Wide = x86::XnorChannelConv2d<x86::Slice512, 1>;
+  using Shared = x86::XnorChannelConv2d<x86::Slice512, 2>;
+  using Narrow = x86::XnorChannelConv2d<x86::Slice256, 1>;
   if (has_tables(weights) && Wide::suits(weights)) return std::make_unique<Wide>(weights);
   if (has_tables(weights) && Shared::suits(weights)) return std::make_unique<Shared>(weights);
   if (has_tables(weights) && Narrow::suits(weights)) return std::make_unique<Narrow>(weights);
+  using Slices = x86::XnorSliceConv2d<x86::Slice512, x86::Slice256, x86::Slice128>;
+  if (has_tables(weights) && Slices::suits(weights)) return std::make_unique<Slices>(weights);
   return x86::make_xnor_conv2d<Isa>(weights);
 }
 

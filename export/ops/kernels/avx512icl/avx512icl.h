@@ -1,10 +1,13 @@
-// What the extensions of Ice Lake and Zen 4 (VNNI, VPOPCNTDQ, VBMI, BITALG) make faster than kernels/avx512/.
+// What the extensions of Ice Lake and Zen 4 (VNNI, VPOPCNTDQ, VBMI, VBMI2, BITALG, GFNI) make faster than
+// kernels/avx512/.
 #pragma once
 #include "kernels/kernels.h"
 
 namespace edgenet::avx512icl {
 
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights);
+/// The same with bit slices before population counts.
+std::unique_ptr<ConvKernel> make_sliced_xnor_conv2d(const ConvWeights& weights);
 std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights);
 std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights);
 std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights);

@@ -11,6 +11,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/x86/xnor_conv_count.h"
 #include "kernels/xnor_conv_layout.h"
@@ -21,9 +22,34 @@ namespace {  // internal linkage: this header is compiled for several instructio
 constexpr int kLowPlanes = 7;            ///< bits of a count that are added up in registers; a chunk adds 128 at most
 constexpr int64_t kBundleVectors = 128;  ///< 15 majorities x 8, then a pair's majority and parity x 4
 
+/// The numbers whose bits are `planes` vectors of `bytes` bytes, lane by lane.
+template <int64_t bytes>
+void store_lanes(const uint8_t* from, int planes, uint16_t* to) {
+  const auto widen = [](__m256i low, __m256i high) EDGENET_LAMBDA {
+    return _mm512_or_si512(_mm512_cvtepu8_epi16(low), _mm512_slli_epi16(_mm512_cvtepu8_epi16(high), 8));
+  };
+  for (int64_t word = 0; word < bytes; word += 8, to += 64) {
+    const uint8_t* plane = from + word;
+    __m512i low = _mm512_setzero_si512();
+    __m512i high = _mm512_setzero_si512();
+    const auto add_bit = [&](__m512i& sum, int bit) EDGENET_LAMBDA {
+      uint64_t lanes;
+      std::memcpy(&lanes, plane, 8);
+      sum = _mm512_mask_add_epi8(sum, lanes, sum, _mm512_set1_epi8(static_cast<char>(1 << bit)));
+      plane += bytes;
+    };
+    unroll<kLowPlanes>([&](auto bit) EDGENET_LAMBDA { add_bit(low, bit); });
+    if (planes > 7) add_bit(low, 7);
+    for (int bit = 8; bit < planes; ++bit) add_bit(high, bit - 8);
+    _mm512_store_si512(to, widen(_mm512_castsi512_si256(low), _mm512_castsi512_si256(high)));
+    _mm512_store_si512(to + 32, widen(_mm512_extracti64x4_epi64(low, 1), _mm512_extracti64x4_epi64(high, 1)));
+  }
+}
+
 struct Slice512 {
   using Vector = __m512i;
   static constexpr int64_t kBytes = 64;
+  static void store_counts(const uint8_t* from, int planes, uint16_t* to) { store_lanes<kBytes>(from, planes, to); }
   static Vector zero() { return _mm512_setzero_si512(); }
   static Vector load(const void* from) { return _mm512_load_si512(from); }
   static void store(void* to, Vector v) { _mm512_store_si512(to, v); }
@@ -58,6 +84,7 @@ struct Slice512 {
 struct Slice256 {
   using Vector = __m256i;
   static constexpr int64_t kBytes = 32;
+  static void store_counts(const uint8_t* from, int planes, uint16_t* to) { store_lanes<kBytes>(from, planes, to); }
   static Vector zero() { return _mm256_setzero_si256(); }
   static Vector load(const void* from) { return _mm256_load_si256(static_cast<const __m256i*>(from)); }
   static void store(void* to, Vector v) { _mm256_store_si256(static_cast<__m256i*>(to), v); }
@@ -76,6 +103,31 @@ struct Slice256 {
     const int shift = static_cast<int>(bit % 64);
     return _mm256_or_si256(_mm256_srl_epi64(low, _mm_cvtsi32_si128(shift)),
                            _mm256_sll_epi64(high, _mm_cvtsi32_si128(64 - shift)));
+  }
+};
+
+struct Slice128 {
+  using Vector = __m128i;
+  static constexpr int64_t kBytes = 16;
+  static void store_counts(const uint8_t* from, int planes, uint16_t* to) { store_lanes<kBytes>(from, planes, to); }
+  static Vector zero() { return _mm_setzero_si128(); }
+  static Vector load(const void* from) { return _mm_load_si128(static_cast<const __m128i*>(from)); }
+  static void store(void* to, Vector v) { _mm_store_si128(static_cast<__m128i*>(to), v); }
+  /// c is the lowest bit of the index into the truth table.
+  template <int table>
+  static Vector logic(Vector a, Vector b, Vector c) {
+    return _mm_ternarylogic_epi64(a, b, c, table);
+  }
+  static Vector parity(Vector a, Vector b, Vector c) { return logic<0x96>(a, b, c); }
+  static Vector below(Vector a, Vector b, Vector below) { return logic<0x8e>(a, b, below); }
+  static Vector all(bool bit) { return _mm_set1_epi64x(-static_cast<int64_t>(bit)); }
+  static Vector without(Vector a, Vector b) { return _mm_andnot_si128(b, a); }
+  static Vector load_bits(const uint64_t* words, int64_t bit) {
+    const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words + bit / 64));
+    const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words + bit / 64 + 1));
+    const int shift = static_cast<int>(bit % 64);
+    return _mm_or_si128(_mm_srl_epi64(low, _mm_cvtsi32_si128(shift)),
+                           _mm_sll_epi64(high, _mm_cvtsi32_si128(64 - shift)));
   }
 };
 
@@ -124,23 +176,15 @@ class Bundles {
     });
   }
 
-  /// Adds up to kChunkBundles bundles to the low bits of a count; the carry has weight 128.
-  static EDGENET_INLINE Vector add(const uint8_t* tables, const uint64_t* codes, int64_t bundles,
-                                   Vector (&bits)[kLowPlanes]) {
-    Vector carry = S::zero();
-    for (; bundles >= 2; bundles -= 2, tables += 2 * kBytes, codes += 2) {
-      const Sum a = add_bundle(tables, codes[0], bits);
-      const Sum b = add_bundle(tables + kBytes, codes[1], bits);
-      const Vector c = add(bits[4], add(bits[3], add(bits[2], add(bits[1], add(bits[0], a.one, b.one)))));
-      const Vector d = add(bits[5], a.carry, b.carry);
-      carry = carry | add(bits[6], d, add(bits[5], c));
-    }
-    if (bundles > 0) {
-      const Sum a = add_bundle(tables, codes[0], bits);
-      const Vector c = add(bits[4], add(bits[3], add(bits[2], add(bits[1], add(bits[0], a.one)))));
-      carry = carry | add(bits[6], add(bits[5], a.carry, c));
-    }
-    return carry;
+  /// Adds up to kChunkBundles bundles to counts of `planes` bits, at least kLowPlanes: to.store(plane, vector) the sums of
+  /// what is counted and from.load(plane).
+  template <class From, class To>
+  static EDGENET_INLINE void add(const uint8_t* tables, const uint64_t* codes, int64_t bundles, int planes,
+                                 const From& from, const To& to) {
+    if (bundles == kChunkBundles) return add_all<kChunkBundles>(tables, codes, planes, from, to);
+    if (bundles == 3) return add_all<3>(tables, codes, planes, from, to);
+    if (bundles == 2) return add_all<2>(tables, codes, planes, from, to);
+    add_all<1>(tables, codes, planes, from, to);
   }
 
   /// Adds a and b to sum, bit by bit, and returns the carries.
@@ -156,34 +200,62 @@ class Bundles {
   }
 
  private:
-  /// What is left to add of a bundle, of weight 1 and 32.
-  struct Sum {
-    Vector one, carry;
+  /// Bits that are yet to be added up, at most two of a weight.
+  class Sum {
+   public:
+    template <int weight>
+    EDGENET_INLINE void add(Vector bit) {
+      if constexpr (weight <= kLowPlanes) {
+        if (counts_[weight] < 2) {
+          bits_[weight][counts_[weight]++] = bit;
+          return;
+        }
+        counts_[weight] = 1;
+        add<weight + 1>(Bundles::add(bits_[weight][0], bits_[weight][1], bit));
+      }
+    }
+    /// With one bit more, all of a weight.
+    template <int weight>
+    EDGENET_INLINE Vector finish(Vector bit) {
+      if (counts_[weight] == 0) return bit;
+      Vector& sum = bits_[weight][0];
+      add<weight + 1>(counts_[weight] == 1 ? Bundles::add(sum, bit) : Bundles::add(sum, bits_[weight][1], bit));
+      return sum;
+    }
+    /// Of weight 128.
+    EDGENET_INLINE Vector carry() const { return bits_[kLowPlanes][0]; }
+
+   private:
+    Vector bits_[kLowPlanes + 1][2];
+    int counts_[kLowPlanes + 1] = {};
   };
 
-  static EDGENET_INLINE Sum add_bundle(const uint8_t* tables, uint64_t code, Vector (&bits)[kLowPlanes]) {
+  template <int bundles, class From, class To>
+  static EDGENET_INLINE void add_all(const uint8_t* tables, const uint64_t* codes, int planes, const From& from,
+                                     const To& to) {
+    Sum sum;
+    unroll<bundles>([&](auto i) EDGENET_LAMBDA { look_up(tables + i * kBytes, codes[i], sum); });
+    // What was counted comes last, so that one visit need not wait for the one before.
+    unroll<kLowPlanes>([&](auto i) EDGENET_LAMBDA {
+      to.store(i, sum.template finish<decltype(i)::value>(from.load(i)));
+    });
+    Vector carry = sum.carry();
+    for (int plane = kLowPlanes; plane < planes; ++plane) {
+      Vector bits = from.load(plane);
+      carry = add(bits, carry);
+      to.store(plane, bits);
+    }
+  }
+
+  static EDGENET_INLINE void look_up(const uint8_t* tables, uint64_t code, Sum& sum) {
     // A byte of these is 8 times which of the 8 tables.
     const uint64_t low = _pdep_u64(code, 0x3838383838383838);
     const uint64_t high = _pdep_u64(code >> 24, 0x3038383838383838);
-    const auto two = [&](int tree) EDGENET_LAMBDA {
+    unroll<16>([&](auto tree) EDGENET_LAMBDA {
       const uint64_t choice = (tree < 8 ? low : high) >> (8 * (tree % 8)) & 255;
-      return S::load(tables + tree * 8 * S::kBytes + choice * (S::kBytes / 8));
-    };
-    const auto four = [&](int i) EDGENET_LAMBDA {
-      const Vector a = two(2 * i);
-      return add(bits[1], a, two(2 * i + 1));
-    };
-    const auto eight = [&](int i) EDGENET_LAMBDA {
-      const Vector a = four(2 * i);
-      return add(bits[2], a, four(2 * i + 1));
-    };
-    const auto sixteen = [&](int i) EDGENET_LAMBDA {
-      const Vector a = eight(2 * i);
-      return add(bits[3], a, eight(2 * i + 1));
-    };
-    const Vector a = sixteen(0);
-    const Vector carry = add(bits[4], a, sixteen(1));
-    return {S::load(tables + (15 * 8 + 1) * S::kBytes + (high >> 56) * (S::kBytes / 8)), carry};
+      sum.template add<1>(S::load(tables + tree * 8 * S::kBytes + choice * (S::kBytes / 8)));
+    });
+    sum.template add<0>(S::load(tables + (15 * 8 + 1) * S::kBytes + (high >> 56) * (S::kBytes / 8)));
   }
 
   /// Truth tables, by a, b and c from the highest bit of the index to the lowest.

@@ -225,6 +225,7 @@ class XnorConv2d final : public ConvKernel {
             call.row(0),
             call.layout.quad_bytes / 64,
             tap_bits,
+            tap_bits,
             w_.kernel_height * w_.kernel_width,
             inputs(),
             w_.group_channels,

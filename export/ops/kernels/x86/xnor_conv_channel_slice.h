@@ -11,6 +11,7 @@
 
 #include "kernels/parallel.h"
 #include "kernels/x86/aligned.h"
+#include "kernels/x86/thread_memory.h"
 #include "kernels/x86/xnor_bundle.h"
 #include "kernels/x86/xnor_conv_512.h"
 #include "kernels/x86/xnor_conv_finish.h"
@@ -39,7 +40,7 @@ class ChannelSlice {
 
   /// One more position takes what is counted of pixels that no position of the tile meets.
   ChannelSlice(int planes, int64_t positions)
-      : planes_(planes), memory_((kTableBytes + (positions + 1) * planes * kPlaneBytes) / 4) {
+      : planes_(planes), memory_(ThreadMemory::get(kTableBytes + (positions + 1) * planes * kPlaneBytes)) {
     std::memset(counts(0), 0, static_cast<size_t>((positions + 1) * planes * kPlaneBytes));
   }
 
@@ -81,9 +82,9 @@ class ChannelSlice {
     _mm512_store_si512(to, _mm512_or_si512(shorts, _mm512_cvtepu8_epi16(low)));
   }
 
-  uint8_t* tables() { return reinterpret_cast<uint8_t*>(memory_.data()); }
+  uint8_t* tables() { return memory_; }
   const uint8_t* counts(int64_t position) const {
-    return reinterpret_cast<const uint8_t*>(memory_.data()) + kTableBytes + position * planes_ * kPlaneBytes;
+    return memory_ + kTableBytes + position * planes_ * kPlaneBytes;
   }
   uint8_t* counts(int64_t position) {
     return const_cast<uint8_t*>(static_cast<const ChannelSlice*>(this)->counts(position));
@@ -110,19 +111,11 @@ class ChannelSlice {
 
   EDGENET_NOINLINE void add_bundles(const uint64_t* codes, int64_t bundles, const Place<taps>& place, int planes) {
     const PlaceCounts to{counts(place.positions[0]), counts(place.positions[taps - 1])};
-    Vector bits[kLowPlanes];
-    unroll<kLowPlanes>([&](auto i) EDGENET_LAMBDA { bits[i] = to.load(i); });
-    Vector carry = Sums::add(tables(), codes, bundles, bits);
-    unroll<kLowPlanes>([&](auto i) EDGENET_LAMBDA { to.store(i, bits[i]); });
-    for (int plane = kLowPlanes; plane < planes; ++plane) {
-      Vector sum = to.load(plane);
-      carry = Sums::add(sum, carry);
-      to.store(plane, sum);
-    }
+    Sums::add(tables(), codes, bundles, planes, to, to);
   }
 
   int planes_;
-  AlignedWords memory_;
+  uint8_t* memory_;
 };
 
 /// Turns counts[position][64] into counts[channel][kTilePositions] for 8 channels.
@@ -152,7 +145,7 @@ void turn_counts(const uint16_t* counts, int64_t positions, uint16_t* to) {
 }
 
 /// S: the vector; taps: how many of the kernel's share one.
-template <class Isa, class S, int taps>
+template <class S, int taps>
 class XnorChannelConv2d final : public ConvKernel {
  public:
   explicit XnorChannelConv2d(const ConvWeights& weights)
@@ -237,20 +230,19 @@ class XnorChannelConv2d final : public ConvKernel {
 
   /// All of those, pixels in order.
   static int64_t find_meetings(const Call& call, const KernelTap& tap, int64_t begin, int64_t positions, Meeting* to) {
-    const XnorAxis& vertical = call.layout.vertical;
     const XnorAxis& horizontal = call.layout.horizontal;
-    int64_t row = begin / horizontal.outputs;
-    int64_t column = begin % horizontal.outputs;
+    const int64_t width = horizontal.outputs;
+    const int64_t first = horizontal.first(tap.column), end = horizontal.end(tap.column);
+    const int64_t first_row = larger(call.layout.vertical.first(tap.row), begin / width);
+    const int64_t end_row = smaller(call.layout.vertical.end(tap.row), (begin + positions - 1) / width + 1);
     int64_t count = 0;
-    for (int64_t i = 0; i < positions; ++i) {
-      const int64_t y = row * vertical.stride + vertical.offset(tap.row);
-      const int64_t x = column * horizontal.stride + horizontal.offset(tap.column);
-      if (y >= 0 && y < vertical.size && x >= 0 && x < horizontal.size) {
-        to[count++] = {static_cast<int32_t>(i), static_cast<int32_t>(y * horizontal.size + x)};
-      }
-      if (++column == horizontal.outputs) {
-        column = 0;
-        ++row;
+    for (int64_t row = first_row; row < end_row; ++row) {
+      const int64_t y = row * call.layout.vertical.stride + call.layout.vertical.offset(tap.row);
+      const int64_t pixel = y * horizontal.size + horizontal.offset(tap.column);
+      const int64_t start = row * width - begin;
+      const int64_t last = smaller(end, positions - start);
+      for (int64_t column = larger(first, -start); column < last; ++column) {
+        to[count++] = {static_cast<int32_t>(start + column), static_cast<int32_t>(pixel + column * horizontal.stride)};
       }
     }
     return count;
@@ -259,22 +251,21 @@ class XnorChannelConv2d final : public ConvKernel {
   /// The pixels that meet positions of a tile under taps that share vectors.
   static int64_t find_places(const Call& call, const TapGroup& group, int64_t begin, int64_t positions,
                              Place<taps>* to) {
-    Meeting met[taps][kTilePositions];
-    int64_t counts[taps], at[taps] = {};
-    for (int tap = 0; tap < taps; ++tap) {
-      counts[tap] = tap < group.taps ? find_meetings(call, group.tap[tap], begin, positions, met[tap]) : 0;
+    const auto nowhere = static_cast<int32_t>(positions);
+    Meeting met[2][kTilePositions + 1];
+    int64_t counts[2] = {};
+    for (int tap = 0; tap < group.taps; ++tap) {
+      counts[tap] = find_meetings(call, group.tap[tap], begin, positions, met[tap]);
     }
-    for (int64_t count = 0;; ++count) {
-      int32_t pixel = INT32_MAX;
-      for (int tap = 0; tap < taps; ++tap) {
-        if (at[tap] < counts[tap] && met[tap][at[tap]].pixel < pixel) pixel = met[tap][at[tap]].pixel;
-      }
+    // Pixels in order; beyond the last of a tap's comes none.
+    for (int tap = 0; tap < 2; ++tap) met[tap][counts[tap]] = {nowhere, INT32_MAX};
+    int64_t count = 0;
+    for (const Meeting *a = met[0], *b = met[1];; ++count) {
+      const int32_t pixel = a->pixel < b->pixel ? a->pixel : b->pixel;
       if (pixel == INT32_MAX) return count;
       to[count].pixel = pixel;
-      for (int tap = 0; tap < taps; ++tap) {
-        const bool meets = at[tap] < counts[tap] && met[tap][at[tap]].pixel == pixel;
-        to[count].positions[tap] = meets ? met[tap][at[tap]++].position : static_cast<int32_t>(positions);
-      }
+      to[count].positions[taps - 1] = b->pixel == pixel ? b++->position : nowhere;
+      to[count].positions[0] = a->pixel == pixel ? a++->position : nowhere;
     }
   }
 
@@ -308,8 +299,7 @@ class XnorChannelConv2d final : public ConvKernel {
       slice.store_counts(word, positions, counts[0]);
       for (int64_t c = 0; c < 64; c += 8) {
         turn_counts(counts[0] + c, positions, turned[0]);
-        finish<typename Isa::Floats>(outputs,
-                                     {panel * kChannels + 64 * word + c, 8, begin, positions, turned[0], kTilePositions});
+        finish<Floats512>(outputs, {panel * kChannels + 64 * word + c, 8, begin, positions, turned[0], kTilePositions});
       }
     }
   }

@@ -44,45 +44,71 @@ struct CountedBlock {
   int64_t step;  ///< from one channel's counts to the next
 };
 
-template <class Floats>
+template <class Floats, bool add, bool prelu>
 EDGENET_INLINE typename Floats::Vector finished(const UnitOutputs& unit, int64_t channel, int64_t position,
                                                 int64_t left, typename Floats::Vector count) {
   const typename Floats::Vector dot = Floats::dot(count, unit.valid + position);
   typename Floats::Vector v = Floats::scaled(unit.scale[channel], dot, unit.bias[channel]);
-  if (unit.form.add) v = Floats::add(v, Floats::load(unit.residual + channel * unit.outputs + position, left));
-  if (unit.form.prelu) v = Floats::prelu(v, unit.slope[channel]);
+  if constexpr (add) v = Floats::add(v, Floats::load(unit.residual + channel * unit.outputs + position, left));
+  if constexpr (prelu) v = Floats::prelu(v, unit.slope[channel]);
   return v;
 }
 
+/// Calls body(add, prelu) with constants.
+template <class Body>
+EDGENET_INLINE void with_form(const ConvForm& form, const Body& body) {
+  if (form.add && form.prelu) return body(std::true_type{}, std::true_type{});
+  if (form.add) return body(std::true_type{}, std::false_type{});
+  if (form.prelu) return body(std::false_type{}, std::true_type{});
+  body(std::false_type{}, std::false_type{});
+}
+
+template <class Floats, bool add, bool prelu>
+EDGENET_NOINLINE void finish_row(const UnitOutputs& unit, int64_t channel, int64_t position, int64_t lanes,
+                                 const uint16_t* counts) {
+  float* y = unit.y + channel * unit.outputs + position;
+  int64_t i = 0;
+  for (; i + Floats::kCount <= lanes; i += Floats::kCount) {
+    const typename Floats::Vector count = Floats::widen(counts + i);
+    Floats::store(y + i, finished<Floats, add, prelu>(unit, channel, position + i, Floats::kCount, count),
+                  Floats::kCount);
+  }
+  if (i == lanes) return;
+  const typename Floats::Vector count = Floats::widen(counts + i);
+  Floats::store(y + i, finished<Floats, add, prelu>(unit, channel, position + i, lanes - i, count), lanes - i);
+}
+
 template <class Floats>
-EDGENET_NOINLINE void finish_floats(const UnitOutputs& unit, const CountedBlock& block) {
-  for (int64_t c = 0; c < block.channels; ++c) {
-    const int64_t channel = block.channel + c;
-    float* y = unit.y + channel * unit.outputs + block.position;
-    for (int64_t i = 0; i < block.lanes; i += Floats::kCount) {
-      const int64_t left = block.lanes - i;
-      const typename Floats::Vector count = Floats::widen(block.counts + c * block.step + i);
-      Floats::store(y + i, finished<Floats>(unit, channel, block.position + i, left, count), left);
+void finish_floats(const UnitOutputs& unit, const CountedBlock& block) {
+  with_form(unit.form, [&](auto add, auto prelu) EDGENET_LAMBDA {
+    for (int64_t c = 0; c < block.channels; ++c) {
+      finish_row<Floats, add, prelu>(unit, block.channel + c, block.position, block.lanes,
+                                     block.counts + c * block.step);
     }
+  });
+}
+
+template <class Floats, bool add, bool prelu>
+EDGENET_NOINLINE void finish_octet(const UnitOutputs& unit, const CountedBlock& block, int64_t first) {
+  uint8_t* to = unit.signs + (block.channel + first) / 8 * unit.outputs + block.position;
+  for (int64_t i = 0; i < block.lanes; i += Floats::kCount) {
+    const int64_t left = block.lanes - i;
+    typename Floats::Signs signs = Floats::no_signs();
+    for (int64_t c = first; c < smaller(first + 8, block.channels); ++c) {
+      const int64_t channel = block.channel + c;
+      const typename Floats::Vector count = Floats::widen(block.counts + c * block.step + i);
+      const typename Floats::Vector v = finished<Floats, add, prelu>(unit, channel, block.position + i, left, count);
+      signs = Floats::add_sign(signs, v, unit.next_threshold[channel], 1 << (c - first));
+    }
+    Floats::store_signs(to + i, signs, left);
   }
 }
 
 template <class Floats>
-EDGENET_NOINLINE void finish_signs(const UnitOutputs& unit, const CountedBlock& block) {
-  for (int64_t first = 0; first < block.channels; first += 8) {
-    uint8_t* to = unit.signs + (block.channel + first) / 8 * unit.outputs + block.position;
-    for (int64_t i = 0; i < block.lanes; i += Floats::kCount) {
-      const int64_t left = block.lanes - i;
-      typename Floats::Signs signs = Floats::no_signs();
-      for (int64_t c = first; c < smaller(first + 8, block.channels); ++c) {
-        const int64_t channel = block.channel + c;
-        const typename Floats::Vector count = Floats::widen(block.counts + c * block.step + i);
-        const typename Floats::Vector v = finished<Floats>(unit, channel, block.position + i, left, count);
-        signs = Floats::add_sign(signs, v, unit.next_threshold[channel], 1 << (c - first));
-      }
-      Floats::store_signs(to + i, signs, left);
-    }
-  }
+void finish_signs(const UnitOutputs& unit, const CountedBlock& block) {
+  with_form(unit.form, [&](auto add, auto prelu) EDGENET_LAMBDA {
+    for (int64_t first = 0; first < block.channels; first += 8) finish_octet<Floats, add, prelu>(unit, block, first);
+  });
 }
 
 template <class Floats>

@@ -1,31 +1,10 @@
-// Which outputs of an XNOR convolution are done by bit slices, and what they are given.
+// Which outputs of an XNOR convolution by table look-up are done by bit slices instead.
 #pragma once
 #include "kernels/x86/aligned.h"
-#include "kernels/xnor_conv_layout.h"
+#include "kernels/x86/xnor_slice_unit.h"
 
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
-
-constexpr int64_t kWideLanes = 512;
-constexpr int64_t kNarrowLanes = 256;
-constexpr int64_t kMostSliceTaps = 64;
-constexpr int kLeastPlanes = 7;  ///< bits of a count
-
-/// What the slices of one unit (a group of an image) share.
-struct SliceUnit {
-  const uint64_t* rows;    ///< of a channel's signs, a bit each
-  const uint64_t* inside;  ///< such a row of what is no padding
-  int64_t row_words;
-  const int64_t* tap_bits;  ///< where a tap's positions begin in a row, negative if it meets padding only
-  int64_t taps, inputs;     ///< inputs: weights of an output channel
-  int64_t row_channels;     ///< rows that exist
-  int64_t tap_bundles;
-  const uint64_t* codes;  ///< of XnorBundleCodes
-  int64_t channels;       ///< output channels of the unit
-  int planes;             ///< bits of a count
-  const float* valid;
-  const int32_t* bounds;  ///< for packed signs, by output channel, or null
-};
 
 /// Slices of 512 positions, then perhaps one of 256; what is left is too little for one.
 struct SlicePlan {
