@@ -21,7 +21,7 @@ from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
 from edgenet.runtime import library
 
-ISAS = ("scalar", "avx2-base", "avx2", "avx512-base", "avx512")
+ISAS = ("scalar", "avx2-base", "avx2", "avx512-base", "avx512-words", "avx512-slices", "avx512")
 _SECONDS, _QUICK_SECONDS = 4.0, 1.0
 _QUICK_TOTAL_SECONDS = 200.0
 NETWORK_WEIGHT = 4

@@ -15,7 +15,10 @@ _COLOURS = {
     "full": "#4c72b0", "bwn": "#dd8452", "bwn, int8 activations": "#c44e52", "xnor": "#55a868",
     "xnor, bits to bits": "#1b7837", "int8": "#8172b3",
 }  # fmt: skip
-_MARKERS = {"scalar": "s", "avx2-base": "v", "avx2": "v", "avx512-base": "o", "avx512": "o", None: "x"}
+_MARKERS = {
+    **{"scalar": "s", "avx2-base": "v", "avx2": "v", None: "x"},
+    **dict.fromkeys(("avx512-base", "avx512-words", "avx512-slices", "avx512"), "o"),
+}
 _LEVELS = ((1 << 18, "L2"), (1 << 24, "last-level cache"), (1 << 28, "memory"))
 
 

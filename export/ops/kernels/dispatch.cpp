@@ -142,8 +142,8 @@ bool has_avx512icl() {
          __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("gfni");
 }
 
-/// Whether 512-bit logic runs at more than twice the rate of VPOPCNT, which then is what convolutions wait for: Intel's
-/// cores count on one port of two. Zen 4 and 5 count on as many as they have for logic, or half of those.
+/// Intel's cores count bits on one of the two ports that do 512-bit logic, so that convolutions by words wait for it;
+/// AMD's do not.
 bool slices_win() { return __builtin_cpu_is("intel"); }
 
 bool has_avxvnni() {

@@ -298,8 +298,7 @@ XnorChannelPlanes::XnorChannelPlanes(const ConvWeights& w, int64_t channels, int
     for (int64_t i = 0; i < tap_groups(); ++i) {
       for (int tap = 0; tap < tap_group(i).taps; ++tap) {
         const int64_t lane = tap * channels_ + output % channels_;
-        uint8_t* to =
-            bytes_.data() + (at(o / group_outputs, output / channels_, i, 0) - bytes_.data()) + lane / 8;
+        uint8_t* to = bytes_.data() + (at(o / group_outputs, output / channels_, i, 0) - bytes_.data()) + lane / 8;
         int64_t k = tap_group(i).tap[tap].row * w.kernel_width + tap_group(i).tap[tap].column;
         for (int64_t channel = 0; channel < w.group_channels; ++channel, k += kernel) {
           const int bit = (row[k / 8] >> (k % 8)) & 1;

@@ -99,9 +99,10 @@ class XnorConvWeights {
 constexpr int64_t kBundleWeights = 32;  ///< of a tap, that bit slices count together
 constexpr int64_t kChunkBundles = 4;    ///< of all taps, whose codes lie together
 
-/// What each of an output channel's bundles looks up where lanes are positions: [group, chunk of bundles, output, bundle],
-/// bundles by tap. A code is 30 of the weights, then of every three of them their parity (10) and the other two weights,
-/// of every three of those the parity (3), and of the first three of these and of the last of those the parity (2).
+/// What each of an output channel's bundles looks up where lanes are positions: [group, chunk of bundles, output,
+/// bundle], bundles by tap. A code is 30 of the weights, then of every three of them their parity (10) and the other
+/// two weights, of every three of those the parity (3), and of the first three of these and of the last of those the
+/// parity (2).
 class XnorBundleCodes {
  public:
   /// None, unless `wanted`.

@@ -28,7 +28,8 @@ struct Slice512 : x86::Slice512 {
  private:
   /// Up to 8 planes as a byte a lane. Of 16 lanes in turn 8 bytes lie in the lower halves of 128 bits.
   static EDGENET_INLINE void turn(const uint8_t* from, int planes, __m512i (&to)[8]) {
-    // Byte 16 * i + j is byte 4 * j + i of a plane, so that bytes are in order after three unpacks and one of the result.
+    // Byte 16 * i + j is byte 4 * j + i of a plane, so that bytes are in order after three unpacks and one of the
+    // result.
     const __m512i order = _mm512_set_epi8(63, 59, 55, 51, 47, 43, 39, 35, 31, 27, 23, 19, 15, 11, 7, 3,  //
                                           62, 58, 54, 50, 46, 42, 38, 34, 30, 26, 22, 18, 14, 10, 6, 2,  //
                                           61, 57, 53, 49, 45, 41, 37, 33, 29, 25, 21, 17, 13, 9, 5, 1,   //

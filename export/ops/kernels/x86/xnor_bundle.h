@@ -1,5 +1,5 @@
-// Counting of 32 products at a time in bit slices: a vector holds one bit of 512 or 256 lanes, and counts are added up bit
-// by bit. Needs AVX-512.
+// Counting of 32 products at a time in bit slices: a vector holds one bit of 512 or 256 lanes, and counts are added up
+// bit by bit. Needs AVX-512.
 //
 // A lane has 32 bits of its own (a leaf each: vectors), and all lanes meet the same 32 bits of the other side. Three of
 // those choose one of 8 tables of the majority of the three differences, which counts twice. What is left to count is
@@ -127,7 +127,7 @@ struct Slice128 {
     const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words + bit / 64 + 1));
     const int shift = static_cast<int>(bit % 64);
     return _mm_or_si128(_mm_srl_epi64(low, _mm_cvtsi32_si128(shift)),
-                           _mm_sll_epi64(high, _mm_cvtsi32_si128(64 - shift)));
+                        _mm_sll_epi64(high, _mm_cvtsi32_si128(64 - shift)));
   }
 };
 
@@ -172,12 +172,13 @@ class Bundles {
     unroll<4>([&](auto signs) EDGENET_LAMBDA {
       uint8_t* pair = to + (15 * 8 + 2 * signs) * S::kBytes;
       S::store(pair, mask(S::template logic<flipped_pair(decltype(signs)::value)>(first, second, second)));
-      S::store(pair + S::kBytes, mask(S::template logic<flipped_parity(decltype(signs)::value)>(first, second, second)));
+      S::store(pair + S::kBytes,
+               mask(S::template logic<flipped_parity(decltype(signs)::value)>(first, second, second)));
     });
   }
 
-  /// Adds up to kChunkBundles bundles to counts of `planes` bits, at least kLowPlanes: to.store(plane, vector) the sums of
-  /// what is counted and from.load(plane).
+  /// Adds up to kChunkBundles bundles to counts of `planes` bits, at least kLowPlanes: to.store(plane, vector) the sums
+  /// of what is counted and from.load(plane).
   template <class From, class To>
   static EDGENET_INLINE void add(const uint8_t* tables, const uint64_t* codes, int64_t bundles, int planes,
                                  const From& from, const To& to) {
@@ -236,9 +237,8 @@ class Bundles {
     Sum sum;
     unroll<bundles>([&](auto i) EDGENET_LAMBDA { look_up(tables + i * kBytes, codes[i], sum); });
     // What was counted comes last, so that one visit need not wait for the one before.
-    unroll<kLowPlanes>([&](auto i) EDGENET_LAMBDA {
-      to.store(i, sum.template finish<decltype(i)::value>(from.load(i)));
-    });
+    unroll<kLowPlanes>([&](auto i)
+                           EDGENET_LAMBDA { to.store(i, sum.template finish<decltype(i)::value>(from.load(i))); });
     Vector carry = sum.carry();
     for (int plane = kLowPlanes; plane < planes; ++plane) {
       Vector bits = from.load(plane);

@@ -20,7 +20,7 @@ namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
 
 constexpr int64_t kRoundBytes = 1 << 19;  ///< of the signs of units that are convolved together
-constexpr int64_t kTileBytes = 1 << 17;   ///< of the signs that a tile of positions meets
+constexpr int64_t kTileBytes = 1 << 15;   ///< of the signs that a tile of positions meets
 // Below these a slice's own tables cost more than it saves.
 constexpr int64_t kLeastSliceOutputs = 24;
 constexpr int64_t kLeastSliceInputs = 64;
@@ -50,12 +50,10 @@ class XnorConv2d final : public ConvKernel {
     for (; call.first < units; call.first += most) {
       call.units = smaller(most, units - call.first);
       pack(call, image, executor);
-      if (channels_are_lanes(layout)) {
-        convolve_by_channels(call, executor);
-      } else {
-        const int64_t sliced = are_slices(layout) ? convolve_by_slices(call, executor) : 0;
-        convolve_by_positions(call, sliced, executor);
-      }
+      const int64_t sliced = are_slices(layout) ? convolve_by_slices(call, executor) : 0;
+      const int64_t end = larger(sliced, positions_end(layout));
+      if (end > sliced) convolve_by_positions(call, sliced, end, executor);
+      if (layout.outputs > end) convolve_by_channels(call, positions_end(layout), executor);
     }
   }
 
@@ -73,6 +71,15 @@ class XnorConv2d final : public ConvKernel {
     const int64_t by_positions = (layout.outputs + 31) / 32 * ((group_outputs_ + 7) / 8) * kBlockPairs;
     const int64_t by_channels = (group_outputs_ + 31) / 32 * ((layout.outputs + 1) / 2);
     return by_channels + by_channels / 4 < by_positions;  // a quarter for unpacking weights
+  }
+
+  /// Up to where lanes are positions, a multiple of kStripPositions; a few positions beyond may leave a vector as good
+  /// as empty.
+  int64_t positions_end(const XnorLayout& layout) const {
+    if (channels_are_lanes(layout)) return 0;
+    const int64_t rest = layout.outputs % 32;
+    const int64_t by_channels = (group_outputs_ + 31) / 32 * ((rest + 1) / 2);
+    return 2 * by_channels < (group_outputs_ + 7) / 8 * kBlockPairs ? layout.outputs - rest : layout.outputs;
   }
 
   /// Whether vectors of bits of positions take less work than both: where tables serve enough output channels.
@@ -103,7 +110,7 @@ class XnorConv2d final : public ConvKernel {
     plan.slice_valid = plan.valid + valid_bytes;
     plan.tables = plan.slice_valid + (are_slices(layout) ? valid_bytes : 0);
     plan.rows = plan.tables;
-    if (channels_are_lanes(layout)) plan.rows += round_up(units * unit_tables(layout) * 2, 64);
+    plan.rows += round_up(units * unit_tables(layout, positions_end(layout)) * 2, 64);
     plan.bounds = plan.rows;
     if (are_slices(layout)) {
       plan.bounds += round_up((units * layout.quads * kQuad + 1) * layout.quad_bytes / 8 + kLayoutSlack, 64);
@@ -113,8 +120,13 @@ class XnorConv2d final : public ConvKernel {
     return plan;
   }
 
-  static int64_t strips(const XnorLayout& layout) { return (layout.outputs + kStripPositions - 1) / kStripPositions; }
-  static int64_t unit_tables(const XnorLayout& layout) { return strips(layout) * layout.taps * kStripPairs; }
+  /// Of positions from `first` on, whose lanes are output channels.
+  static int64_t strips(const XnorLayout& layout, int64_t first) {
+    return (layout.outputs - first + kStripPositions - 1) / kStripPositions;
+  }
+  static int64_t unit_tables(const XnorLayout& layout, int64_t first) {
+    return strips(layout, first) * layout.taps * kStripPairs;
+  }
 
   struct Call {
     const XnorLayout& layout;
@@ -237,19 +249,18 @@ class XnorConv2d final : public ConvKernel {
             has_bounds() ? call.bounds() + group * group_outputs_ : nullptr};
   }
 
-  /// Convolves from position `first` on, in tiles of positions whose signs stay in the cache for all output channels.
-  void convolve_by_positions(const Call& call, int64_t first, const Executor& executor) const {
+  /// Convolves for positions [first, last), in tiles whose signs stay in the cache for all output channels.
+  void convolve_by_positions(const Call& call, int64_t first, int64_t last, const Executor& executor) const {
     const XnorLayout& layout = call.layout;
-    if (first == layout.outputs) return;
-    const int64_t lanes = larger(1, kTileBytes / larger(1, layout.taps) / kMostLanes) * kMostLanes;
-    const int64_t tiles = (layout.outputs - first + lanes - 1) / lanes;
+    const int64_t lanes = larger(1, kTileBytes / larger(1, layout.planes * layout.quads) / kMostLanes) * kMostLanes;
+    const int64_t tiles = (last - first + lanes - 1) / lanes;
     const int64_t superblocks = (group_outputs_ + kSuperblockOutputs - 1) / kSuperblockOutputs;
     parallel_for(executor, call.units * tiles * superblocks, [&](int64_t index) {
       const int64_t begin = first + index / superblocks % tiles * lanes;
       const int64_t output = index % superblocks * kSuperblockOutputs;
       const int64_t end = smaller(group_outputs_, output + kSuperblockOutputs);
       for (int64_t block = output; block < end; block += kBlockOutputs) {
-        convolve_block(call, index / superblocks / tiles, block, begin, smaller(begin + lanes, layout.outputs));
+        convolve_block(call, index / superblocks / tiles, block, begin, smaller(begin + lanes, last));
       }
     });
   }
@@ -273,12 +284,15 @@ class XnorConv2d final : public ConvKernel {
     }
   }
 
-  void convolve_by_channels(const Call& call, const Executor& executor) const {
+  /// Convolves from position `first` on.
+  void convolve_by_channels(const Call& call, int64_t first, const Executor& executor) const {
     const XnorLayout& layout = call.layout;
+    const int64_t tables = unit_tables(layout, first);
     parallel_for(executor, call.units, [&](int64_t slot) {
-      for (int64_t strip = 0; strip < strips(layout); ++strip) {
-        find_tables(call.taps(), layout.taps, call.signs() + slot * layout.unit_bytes + strip * kStripPositions,
-                    call.tables() + slot * unit_tables(layout) + strip * layout.taps * kStripPairs);
+      const uint8_t* signs = call.signs() + slot * layout.unit_bytes + first;
+      for (int64_t strip = 0; strip < strips(layout, first); ++strip) {
+        find_tables(call.taps(), layout.taps, signs + strip * kStripPositions,
+                    call.tables() + slot * tables + strip * layout.taps * kStripPairs);
       }
     });
     const int64_t superblocks = (group_outputs_ + kSuperblockOutputs - 1) / kSuperblockOutputs;
@@ -288,16 +302,16 @@ class XnorConv2d final : public ConvKernel {
       const int64_t output = index % superblocks * kSuperblockOutputs;
       const SuperblockTask task{call.taps(),
                                 layout.taps,
-                                call.tables() + slot * unit_tables(layout),
+                                call.tables() + slot * tables,
                                 weights_.at(unit % w_.group, output),
                                 weights_.tap_bytes(output),
-                                layout.outputs,
+                                layout.outputs - first,
                                 smaller(kSuperblockOutputs, group_outputs_ - output)};
       const UnitOutputs outputs = unit_outputs(call, unit);
       alignas(64) StripCounts counts;
-      for (int64_t strip = 0; strip < strips(layout); ++strip) {
+      for (int64_t strip = 0; strip < strips(layout, first); ++strip) {
         Isa::count_strip(task, strip, counts);
-        const int64_t position = strip * kStripPositions;
+        const int64_t position = first + strip * kStripPositions;
         const int64_t lanes = smaller(kStripPositions, layout.outputs - position);
         finish<typename Isa::Floats>(outputs, {output, task.channels, position, lanes, counts[0], kStripPositions});
       }

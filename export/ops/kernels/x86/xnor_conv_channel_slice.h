@@ -51,7 +51,13 @@ class ChannelSlice {
     for (int64_t i = 0; i < bundles; ++i) {
       find_tables(weights + i * kBundleWeights * S::kBytes, tables() + i * Sums::kBytes);
     }
-    for (int64_t i = 0; i < count; ++i) add_bundles(codes + places[i].pixel * codes_step, bundles, places[i], planes);
+    // Meanwhile the weights that most likely follow come nearer.
+    const uint8_t* next = weights + bundles * kBundleWeights * S::kBytes;
+    const int64_t step = round_up(kChunkBundles * kBundleWeights * S::kBytes / count, 64);
+    for (int64_t i = 0; i < count; ++i) {
+      for (int64_t byte = i * step; byte < (i + 1) * step; byte += 64) __builtin_prefetch(next + byte);
+      add_bundles(codes + places[i].pixel * codes_step, bundles, places[i], planes);
+    }
   }
 
   /// to[position * 64 + i] = the count of channel 64 * word + i.
@@ -83,9 +89,7 @@ class ChannelSlice {
   }
 
   uint8_t* tables() { return memory_; }
-  const uint8_t* counts(int64_t position) const {
-    return memory_ + kTableBytes + position * planes_ * kPlaneBytes;
-  }
+  const uint8_t* counts(int64_t position) const { return memory_ + kTableBytes + position * planes_ * kPlaneBytes; }
   uint8_t* counts(int64_t position) {
     return const_cast<uint8_t*>(static_cast<const ChannelSlice*>(this)->counts(position));
   }
@@ -159,8 +163,7 @@ class XnorChannelConv2d final : public ConvKernel {
     const int64_t outputs = w.out_channels / w.group;
     const int64_t positions = w.likely_rows * w.likely_columns;
     return positions > 0 && positions <= most_positions && outputs % kChannels == 0 && w.group_channels >= 64 &&
-           (w.group == 1 || w.group_channels % 8 == 0) &&
-           w.kernel_height * w.kernel_width >= taps;
+           (w.group == 1 || w.group_channels % 8 == 0) && w.kernel_height * w.kernel_width >= taps;
   }
 
   size_t scratch_bytes(const Image& image) const override {
@@ -207,7 +210,9 @@ class XnorChannelConv2d final : public ConvKernel {
 
     float* valid() const { return static_cast<float*>(operands.scratch); }
     /// By pixel and bundle.
-    uint64_t* codes() const { return reinterpret_cast<uint64_t*>(static_cast<uint8_t*>(operands.scratch) + plan.codes); }
+    uint64_t* codes() const {
+      return reinterpret_cast<uint64_t*>(static_cast<uint8_t*>(operands.scratch) + plan.codes);
+    }
   };
 
   int64_t inputs() const { return w_.group_channels * w_.kernel_height * w_.kernel_width; }

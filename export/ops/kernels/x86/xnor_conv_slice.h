@@ -1,8 +1,8 @@
 // XNOR convolution by bit slices: a vector holds one bit of 512 or 256 output positions, and counts are added up bit by
 // bit. For images of many positions and output channels; needs AVX-512.
 //
-// The leaves of a bundle are the signs of 32 channels under a tap, and the weights of an output channel choose. A padded
-// position differs from nothing.
+// The leaves of a bundle are the signs of 32 channels under a tap, and the weights of an output channel choose. A
+// padded position differs from nothing.
 #pragma once
 #include <immintrin.h>
 
@@ -34,8 +34,8 @@ class Slice {
       : unit_(unit),
         position_(position),
         channels_(channels),
-        memory_(ThreadMemory::get(kTableBytes + kMostSliceTaps * S::kBytes +
-                                  (channels + 1) * unit.planes * S::kBytes)) {}
+        memory_(
+            ThreadMemory::get(kTableBytes + kMostSliceTaps * S::kBytes + (channels + 1) * unit.planes * S::kBytes)) {}
 
   /// Convolves for channels from `channel` on.
   void convolve(const UnitOutputs& outputs, int64_t channel) {
@@ -50,8 +50,9 @@ class Slice {
       for (int64_t i = 0; i < chunk; ++i) find_tables(first + i, tables() + i * Sums::kBytes);
       const uint64_t* codes = unit_.codes + first * unit_.channels + channel * kChunkBundles;
       const bool last = first + chunk == bundles && !outputs.form.to_signs;
+      const bool near = first + 2 * kChunkBundles >= bundles && (!last || bundles <= kChunkBundles);
       for (int64_t c = 0; c < channels_; ++c, codes += kChunkBundles) {
-        if (last) prefetch(outputs, channel + c);
+        if (near && !outputs.form.to_signs) prefetch(outputs, channel + c);
         add_bundles(codes, chunk, first == 0 ? planes(-1) : planes(c), planes(c));
         // At once, so that stores to memory go on beside the next channel's counting.
         if (last) finish_floats(outputs, channel + c, c);
@@ -77,10 +78,10 @@ class Slice {
     }
   }
 
-  /// Asks for the memory that a channel's floats go to: it lies in no cache where layers are large.
+  /// Asks, a chunk ahead, for the memory that a channel's floats go to: where layers are large no cache holds it.
   void prefetch(const UnitOutputs& outputs, int64_t channel) const {
     const float* y = outputs.y + channel * outputs.outputs + position_;
-    for (int64_t i = 0; i < smaller(kLanes, outputs.outputs - position_); i += 16) __builtin_prefetch(y + i, 1);
+    for (int64_t i = 0; i < smaller(kLanes, outputs.outputs - position_); i += 16) __builtin_prefetch(y + i, 1, 2);
   }
 
   void finish_floats(const UnitOutputs& outputs, int64_t channel, int64_t c) const {
@@ -94,8 +95,7 @@ class Slice {
   uint8_t* inside(int64_t tap) { return memory_ + kTableBytes + tap * S::kBytes; }
   /// The bits of a channel's counts, a vector a bit; of channel -1 what all begin with.
   const uint8_t* planes(int64_t channel) const {
-    return memory_ + kTableBytes + kMostSliceTaps * S::kBytes +
-           (channel + 1) * unit_.planes * S::kBytes;
+    return memory_ + kTableBytes + kMostSliceTaps * S::kBytes + (channel + 1) * unit_.planes * S::kBytes;
   }
   uint8_t* planes(int64_t channel) { return const_cast<uint8_t*>(static_cast<const Slice*>(this)->planes(channel)); }
 

@@ -1,5 +1,5 @@
-// XNOR convolution by bit slices whose lanes are output positions, with a stride of 1 and rows that stay as long as they
-// are: the signs of a channel are a row of bits, and a tap's begin at some bit of it. Needs AVX-512.
+// XNOR convolution by bit slices whose lanes are output positions, with a stride of 1 and rows that stay as long as
+// they are: the signs of a channel are a row of bits, and a tap's begin at some bit of it. Needs AVX-512.
 #pragma once
 #include <immintrin.h>
 
@@ -73,6 +73,8 @@ class XnorSliceConv2d final : public ConvKernel {
  private:
   static constexpr int64_t kRoundBytes = 1 << 19;  ///< of rows that are packed and then convolved together
 
+  static constexpr int64_t kPrefetchedFloats = 256;
+
   /// Slices of an image. The last may be narrower.
   struct Plan {
     explicit Plan(int64_t outputs) : slices((outputs + kWideLanes - 1) / kWideLanes), last(outputs % kWideLanes) {
@@ -94,8 +96,7 @@ class XnorSliceConv2d final : public ConvKernel {
       const ConvWeights& w = kernel.w_;
       const int64_t width = image.width;
       before = round_up(w.pad_top * width + w.pad_left, 64);
-      const int64_t last = (w.kernel_height - 1) * w.dilation_height * width +
-                           (w.kernel_width - 1) * w.dilation_width;
+      const int64_t last = (w.kernel_height - 1) * w.dilation_height * width + (w.kernel_width - 1) * w.dilation_width;
       const int64_t lanes = plan.slices * kWideLanes;
       row_words = round_up(larger(before + last + lanes, before + image.height * width) + 64, 512) / 64;
       inside_words = round_up(lanes + 64, 512) / 64;
@@ -173,27 +174,35 @@ class XnorSliceConv2d final : public ConvKernel {
       pack_signs(signs, pixels, count, rows, call.layout.row_words);
       return;
     }
-    for (int64_t c = 0; c < count; ++c) {
-      pack_floats(call.operands.x + (sample * image.channels + first + c) * pixels,
-                  call.operands.threshold[first + c], pixels, rows + c * call.layout.row_words);
-    }
+    pack_floats(call.operands.x + (sample * image.channels + first) * pixels, call.operands.threshold + first, pixels,
+                count, rows, call.layout.row_words);
   }
 
-  static EDGENET_NOINLINE void pack_floats(const float* x, float threshold, int64_t pixels, uint64_t* row) {
-    const __m512 least = _mm512_set1_ps(threshold);
-    auto* to = reinterpret_cast<uint8_t*>(row);
+  /// Channels side by side: memory gives several streams sooner than one after the other.
+  static EDGENET_NOINLINE void pack_floats(const float* x, const float* threshold, int64_t pixels, int64_t channels,
+                                           uint64_t* rows, int64_t row_words) {
     int64_t i = 0;
     for (; i + 64 <= pixels; i += 64) {
-      unroll<4>([&](auto j) EDGENET_LAMBDA {
-        _store_mask16(reinterpret_cast<__mmask16*>(to + (i + 16 * j) / 8),
-                      _mm512_cmp_ps_mask(_mm512_loadu_ps(x + i + 16 * j), least, _CMP_GE_OQ));
-      });
+      for (int64_t c = 0; c < channels; ++c) {
+        const float* from = x + c * pixels + i;
+        auto* to = reinterpret_cast<uint8_t*>(rows + c * row_words + i / 64);
+        unroll<4>([&](auto j) EDGENET_LAMBDA {
+          __builtin_prefetch(from + 16 * j + kPrefetchedFloats, 0, 3);
+          store_signs(_mm512_loadu_ps(from + 16 * j), threshold[c], to + 2 * j);
+        });
+      }
     }
     for (; i < pixels; i += 16) {
       const auto lanes = static_cast<__mmask16>(pixels - i >= 16 ? 0xffff : (1 << (pixels - i)) - 1);
-      _store_mask16(reinterpret_cast<__mmask16*>(to + i / 8),
-                    _mm512_cmp_ps_mask(_mm512_maskz_loadu_ps(lanes, x + i), least, _CMP_GE_OQ));
+      for (int64_t c = 0; c < channels; ++c) {
+        auto* to = reinterpret_cast<uint8_t*>(rows + c * row_words) + i / 8;
+        store_signs(_mm512_maskz_loadu_ps(lanes, x + c * pixels + i), threshold[c], to);
+      }
     }
+  }
+
+  static EDGENET_INLINE void store_signs(__m512 values, float threshold, uint8_t* to) {
+    _store_mask16(reinterpret_cast<__mmask16*>(to), _mm512_cmp_ps_mask(values, _mm512_set1_ps(threshold), _CMP_GE_OQ));
   }
 
   static EDGENET_NOINLINE void pack_signs(const uint8_t* signs, int64_t pixels, int64_t channels, uint64_t* rows,
@@ -214,7 +223,8 @@ class XnorSliceConv2d final : public ConvKernel {
     for (int64_t tap = 0; tap < kernel_; ++tap) {
       const XnorLayout& xnor = call.layout.xnor;
       const int64_t row = tap / w_.kernel_width, column = tap % w_.kernel_width;
-      tap_bits[tap] = call.layout.before + xnor.vertical.offset(row) * call.image.width + xnor.horizontal.offset(column);
+      tap_bits[tap] =
+          call.layout.before + xnor.vertical.offset(row) * call.image.width + xnor.horizontal.offset(column);
       inside_bits[tap] = tap * call.layout.inside_words * 64;
     }
     // A task finds tables of its own.
@@ -227,9 +237,20 @@ class XnorSliceConv2d final : public ConvKernel {
       const int64_t channel = index % tiles * most;
       const int64_t channels = smaller(most, group_outputs() - channel);
       const int64_t group = (call.first + slot) % w_.group;
-      const SliceUnit unit{call.rows(slot), call.inside(), call.layout.row_words, tap_bits, inside_bits, kernel_,
-                           inputs(), w_.group_channels, codes_.tap_bundles(), codes_.at(group), group_outputs(),
-                           planes_, call.valid(), has_bounds() ? call.bounds() + group * group_outputs() : nullptr};
+      const SliceUnit unit{call.rows(slot),
+                           call.inside(),
+                           call.layout.row_words,
+                           tap_bits,
+                           inside_bits,
+                           kernel_,
+                           inputs(),
+                           w_.group_channels,
+                           codes_.tap_bundles(),
+                           codes_.at(group),
+                           group_outputs(),
+                           planes_,
+                           call.valid(),
+                           has_bounds() ? call.bounds() + group * group_outputs() : nullptr};
       const UnitOutputs outputs =
           unit_outputs(w_, call.layout.xnor.outputs, call.inputs(), call.operands, call.first + slot);
       const int64_t lanes = slice + 1 < plan.slices ? kWideLanes : plan.last;

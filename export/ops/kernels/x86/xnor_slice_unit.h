@@ -17,8 +17,8 @@ struct SliceUnit {
   int64_t row_words;
   const int64_t* tap_bits;     ///< where a tap's positions begin in a row, negative if it meets padding only
   const int64_t* inside_bits;  ///< where they begin in `inside`
-  int64_t taps, inputs;     ///< inputs: weights of an output channel
-  int64_t row_channels;     ///< rows that exist
+  int64_t taps, inputs;        ///< inputs: weights of an output channel
+  int64_t row_channels;        ///< rows that exist
   int64_t tap_bundles;
   const uint64_t* codes;  ///< of XnorBundleCodes
   int64_t channels;       ///< output channels of the unit

@@ -71,8 +71,8 @@ void pack_signs(const WordChannels& channels, const Image& image, const ConvOper
   }
 }
 
-/// Packs `count` pixels from `begin` on of a word of a unit (a group of an image). Where groups share bytes of signs, only
-/// floats can come in.
+/// Packs `count` pixels from `begin` on of a word of a unit (a group of an image). Where groups share bytes of signs,
+/// only floats can come in.
 void pack_word(const ConvWeights& w, const Image& image, const ConvOperands& operands, int64_t unit, int64_t word,
                int64_t begin, int64_t count, uint32_t* to) {
   const WordChannels channels{unit / w.group, unit % w.group * w.group_channels + word * kWordChannels,
