@@ -16,8 +16,10 @@ _COLOURS = {
     "xnor, bits to bits": "#1b7837", "int8": "#8172b3",
 }  # fmt: skip
 _MARKERS = {
-    **{"scalar": "s", "avx2-base": "v", "avx2": "v", None: "x"},
+    "scalar": "s",
+    **dict.fromkeys(("avx2-base", "avx2"), "v"),
     **dict.fromkeys(("avx512-base", "avx512-words", "avx512-slices", "avx512"), "o"),
+    None: "x",
 }
 _LEVELS = ((1 << 18, "L2"), (1 << 24, "last-level cache"), (1 << 28, "memory"))
 

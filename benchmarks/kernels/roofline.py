@@ -43,7 +43,7 @@ class Roofline:
     bandwidths: dict[int, float]
 
     def peak(self, isa: str | None, kinds: Sequence[str]) -> float | None:
-        """Return the highest peak of these arithmetics on an instruction set (without `-base` and the like); on any for None."""
+        """Return the highest peak of these arithmetics on an instruction set (without its suffix), on any for None."""
         wanted = None if isa is None else isa.partition("-")[0]
         found = [peak for (name, kind), peak in self.peaks.items() if kind in kinds and wanted in (None, name)]
         return max(found, default=None)

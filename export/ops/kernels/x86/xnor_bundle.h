@@ -206,7 +206,9 @@ class Bundles {
    public:
     template <int weight>
     EDGENET_INLINE void add(Vector bit) {
-      if constexpr (weight <= kLowPlanes) {
+      if constexpr (weight == kLowPlanes) {
+        carry_ = carry_ | bit;  // one at most is set, as a count of 127 grows by 128 at most
+      } else {
         if (counts_[weight] < 2) {
           bits_[weight][counts_[weight]++] = bit;
           return;
@@ -224,11 +226,12 @@ class Bundles {
       return sum;
     }
     /// Of weight 128.
-    EDGENET_INLINE Vector carry() const { return bits_[kLowPlanes][0]; }
+    EDGENET_INLINE Vector carry() const { return carry_; }
 
    private:
-    Vector bits_[kLowPlanes + 1][2];
-    int counts_[kLowPlanes + 1] = {};
+    Vector bits_[kLowPlanes][2];
+    Vector carry_ = S::zero();
+    int counts_[kLowPlanes] = {};
   };
 
   template <int bundles, class From, class To>
