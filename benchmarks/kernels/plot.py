@@ -15,7 +15,7 @@ _COLOURS = {
     "full": "#4c72b0", "bwn": "#dd8452", "bwn, int8 activations": "#c44e52", "xnor": "#55a868",
     "xnor, bits to bits": "#1b7837", "int8": "#8172b3",
 }  # fmt: skip
-_MARKERS = {
+_MARKERS: dict[str | None, str] = {
     "scalar": "s",
     **dict.fromkeys(("avx2-base", "avx2"), "v"),
     **dict.fromkeys(("avx512-base", "avx512-words", "avx512-slices", "avx512"), "o"),
