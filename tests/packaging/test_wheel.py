@@ -54,7 +54,11 @@ def test_the_wheel_holds_the_operator_library_and_the_runner_and_no_sources(whee
     names = zipfile.ZipFile(wheel).namelist()
     expected = {"edgenet/runtime/libedgenet_ops.so", "edgenet/runtime/edgenet-runner", "edgenet/serve/web/index.html"}
     assert expected <= set(names)
-    assert not [name for name in names if name.endswith((".cpp", ".h")) or name.startswith("tests/")]
+    # What is built around exported C on a microcontroller is carried along.
+    sources = [name for name in names if name.endswith((".cpp", ".h")) and "/firmware/" not in name]
+    assert not [*sources, *(name for name in names if name.startswith("tests/"))]
+    assert "edgenet/bench/devices/firmware/board.h" in names
+    assert any(name.startswith("edgenet/microcontroller/kernels/") and name.endswith(".c") for name in names)
 
 
 def test_a_device_without_torch_measures_a_run_natively_and_portably(

@@ -96,7 +96,7 @@ def test_a_text_alone_is_split_by_lines(tmp_path):
         ({"languages": ("en", "fr")}, r"has no train\.fr; languages of its train files: de, en"),
         ({"task": "language-modelling"}, "say which language"),
         ({"task": "string-recognition"}, "cannot serve string-recognition: use 'digit-strings'"),
-        ({"task": "sequence-labelling"}, r"cannot serve sequence-labelling: that needs a folder of \.wav"),
+        ({"task": "sequence-labelling"}, r"needs train\.conll and test\.conll of tokens and labels"),
     ],
 )
 def test_what_is_open_or_missing_is_asked_for(folder, options, message):
