@@ -13,13 +13,13 @@ int main() {
   for (const KernelSet* set : sets) std::printf("%s%s", set->name, set == sets.back() ? "\n" : " ");
   report.expect(!sets.empty() && std::string(sets.front()->name) == "scalar", "the scalar set runs everywhere");
   report.expect(&active_kernels() == sets.back(), "without EDGENET_ISA the widest set is active");
+#if defined(__x86_64__)
   const auto runs = [&](const std::string& name) {
     for (const KernelSet* set : sets) {
       if (set->name == name) return true;
     }
     return false;
   };
-#if defined(__x86_64__)
   // Population counts suit AMD's CPUs and bit slices Intel's; what a CPU does not use is there to be tested.
   const bool intel = __builtin_cpu_is("intel");
   const bool counts = __builtin_cpu_supports("avx512vpopcntdq") && runs("avx512-base");
