@@ -219,10 +219,10 @@ class BoardProcess(RunnerProcess):
         super().__init__(line.command(f"{script}; exit $?"), carrier, reply_seconds=reply_seconds)
         self._line = line
 
-    def _read_line(self) -> str:
-        reply = super()._read_line()
+    def _read_line(self, interrupts: list[int]) -> str:
+        reply = super()._read_line(interrupts)
         while reply and not reply.startswith(('{"ok": ', '{"error": ')):
-            reply = super()._read_line()
+            reply = super()._read_line(interrupts)
         return reply
 
     def _explain_death(self, doing: str, code: int, last_words: str) -> str:

@@ -1,14 +1,42 @@
 """A process that holds one model, and the near end of what is said to it."""
 
 import json
+import math
 import os
 import select
+import signal
 import subprocess
 import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from edgenet.errors import EdgenetError
+
+# So long after Ctrl-C waiting for a reply ends.
+_INTERRUPT_SECONDS = 0.1
+
+
+@contextmanager
+def _interrupts_at_rest() -> Iterator[list[int]]:
+    """Collect interrupts (Ctrl-C) instead of raising them anywhere, so that no reply is half read or miscounted.
+
+    What is collected is raised at the end, unless the body has raised it.
+    """
+    collected: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield collected
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: collected.append(number))
+    try:
+        yield collected
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if collected:
+        raise KeyboardInterrupt
 
 
 class WorkerProcess:
@@ -45,15 +73,16 @@ class WorkerProcess:
         Raises:
             EdgenetError: the worker refused, died, or took too long.
         """
-        try:
-            self._write(json.dumps({"do": request, **arguments}).encode() + b"\n")
-            # Ctrl-C may have left the reply to an earlier request behind.
-            self._unread += 1
-            while self._unread:
-                reply = self._read_line()
-                self._unread -= 1
-        except BrokenPipeError:
-            reply = ""
+        with _interrupts_at_rest() as interrupts:
+            try:
+                self._write(json.dumps({"do": request, **arguments}).encode() + b"\n")
+                # Ctrl-C may have left the reply to an earlier request behind.
+                self._unread += 1
+                while self._unread:
+                    reply = self._read_line(interrupts)
+                    self._unread -= 1
+            except BrokenPipeError:
+                reply = ""
         if not reply:
             self._process.wait()
             doing = request.replace("_", " ")
@@ -71,20 +100,25 @@ class WorkerProcess:
         while line:
             line = line[self._process.stdin.write(line) :]
 
-    def _read_line(self) -> str:
+    def _read_line(self, interrupts: list[int]) -> str:
         """The next line that the process writes; empty where it ends, or is late."""
         assert self._process.stdout is not None
-        pieces = [self._rest]
-        while b"\n" not in pieces[-1]:
-            readable, _, _ = select.select([self._process.stdout], [], [], self._reply_seconds)
+        deadline = math.inf if self._reply_seconds is None else time.monotonic() + self._reply_seconds
+        while b"\n" not in self._rest:
+            readable, _, _ = select.select([self._process.stdout], [], [], _INTERRUPT_SECONDS)
+            if interrupts:
+                raise KeyboardInterrupt
+            if not readable and time.monotonic() < deadline:
+                continue
             if not readable:
                 self._late = True
                 self._process.kill()
                 return ""
-            pieces.append(os.read(self._process.stdout.fileno(), 1 << 20))
-            if not pieces[-1]:
+            piece = os.read(self._process.stdout.fileno(), 1 << 20)
+            if not piece:
                 return ""
-        line, _, self._rest = b"".join(pieces).partition(b"\n")
+            self._rest += piece
+        line, _, self._rest = self._rest.partition(b"\n")
         return line.decode()
 
     def _explain_death(self, doing: str, code: int, last_words: str) -> str:
