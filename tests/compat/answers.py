@@ -11,20 +11,21 @@ import numpy as np
 import onnxruntime
 
 from edgenet import InferenceSession
-from edgenet.bench.subjects import SingleFile
+from edgenet.bench.subjects import SingleFile, answers
 from edgenet.runtime import library
 from edgenet.tasks.held_out import HeldOut
 
 
 def main(run: Path, output: Path) -> None:
     held_out = HeldOut.load(run / "samples.npz")
-    answers = {}
+    by_path = {}
     for file in sorted(run.glob("*.onnx")):
         for native in (True, False) if library.available() else (False,):
             session = InferenceSession(file, native=native if file.name != "full.onnx" else None)
-            said = SingleFile(session, held_out, {}).answers(held_out, held_out.most_steps)
-            answers[f"{file.stem} {session.path}"] = np.asarray(said).tolist()
-    output.write_text(json.dumps({"onnxruntime": onnxruntime.__version__, "answers": answers}))
+            network = SingleFile(session, held_out, {})
+            said = answers(held_out, network.fixed_batch, network.answers)
+            by_path[f"{file.stem} {session.path}"] = np.asarray(said).tolist()
+    output.write_text(json.dumps({"onnxruntime": onnxruntime.__version__, "answers": by_path}))
 
 
 if __name__ == "__main__":
