@@ -1,32 +1,23 @@
 """Cycles that llvm-mca predicts of a loop."""
 
 import re
-import shutil
 import subprocess
 
 from click import ClickException
 
 from benchmarks.arm.loops import Loop
+from edgenet.bench.devices import prediction
+from edgenet.errors import EdgenetError
 
-_FIRST_VERSION = 19  # the first with models of the Neoverse cores of its own
 _ANALYSED = 50_000  # instructions: enough for the beginning not to count
 
 
 def find_mca() -> str:
     """Return llvm-mca's path. Raises ClickException where there is none, or only one that is too old."""
-    for name in [*(f"llvm-mca-{version}" for version in range(30, _FIRST_VERSION - 1, -1)), "llvm-mca"]:
-        path = shutil.which(name)
-        if path and _version(path) >= _FIRST_VERSION:
-            return path
-    raise ClickException(
-        f"benchmarks.arm needs llvm-mca {_FIRST_VERSION} or newer. Install it (Debian: apt-get install llvm-19)."
-    )
-
-
-def _version(path: str) -> int:
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
-    found = re.search(r"LLVM version (\d+)", done.stdout)
-    return int(found[1]) if found else 0
+    try:
+        return prediction.find_mca()
+    except EdgenetError as error:
+        raise ClickException(str(error)) from error
 
 
 def cycles(mca: str, loop: Loop, core: str) -> float:

@@ -58,8 +58,8 @@ def find_mca() -> str:
         if path and _version(path) >= _FIRST_VERSION:
             return path
     raise EdgenetError(
-        f"--device arm64 predicts cycles with llvm-mca {_FIRST_VERSION} or newer, which is not here. Install it "
-        f"(Debian: apt-get install llvm-{_FIRST_VERSION})."
+        f"What predicts the cycles of Arm cores needs llvm-mca {_FIRST_VERSION} or newer. Install it (Debian: apt-get "
+        f"install llvm-{_FIRST_VERSION})."
     )
 
 

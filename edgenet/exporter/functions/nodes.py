@@ -134,4 +134,7 @@ def zero_or_one(value: str, threshold: str, output: str) -> list[NodeProto]:
 def make_function(
     name: str, inputs: list[str], outputs: list[str], nodes: list[NodeProto], attributes: list[str]
 ) -> FunctionProto:
+    # ONNX Runtime 1.18 to 1.20 names nodes after those it fuses, and refuses the file where two of them have no name.
+    for number, node in enumerate(nodes):
+        node.name = node.name or f"n{number}"
     return helper.make_function(DOMAIN, name, inputs, outputs, nodes, [helper.make_opsetid("", OPSET)], attributes)
