@@ -1,12 +1,25 @@
 #include "kernels/x86/int8.h"
 
 #include "kernels/avx2/avx2.h"
+#include "kernels/avx2/int8_halves.h"
 #include "kernels/x86/int8_256.h"
+#include "kernels/x86/pixel_conv.h"
 
 namespace edgenet::avx2 {
 
-std::unique_ptr<ConvKernel> make_int8_conv2d(const ConvWeights& weights) {
-  return std::make_unique<x86::Int8Conv2d<x86::Int8Simd256<x86::SignedProducts>, x86::Int8Weights>>(weights);
+namespace {
+using SignedBytes = x86::Int8Simd256<x86::SignedProducts>;
+}
+
+/// Lanes that are outputs pay unless many of them would be empty. 1x1 kernels are as fast from where their weights lie
+/// in the file.
+std::unique_ptr<ConvKernel> make_int8_conv2d(const ConvWeights& w) {
+  const int64_t outputs = w.out_channels / w.group;
+  const bool full = 3 * x86::round_up(outputs, HalfPanels::kOutputs) <= 4 * outputs;
+  if (full && w.kernel_height * w.kernel_width > 1) {
+    return std::make_unique<x86::PixelConv2d<SignedBytes, HalfProducts, HalfPanels>>(w);
+  }
+  return std::make_unique<x86::Int8Conv2d<SignedBytes, x86::Int8Weights>>(w);
 }
 
 std::unique_ptr<ConvKernel> make_bwn_int8_conv2d(const ConvWeights& weights) {
@@ -14,7 +27,7 @@ std::unique_ptr<ConvKernel> make_bwn_int8_conv2d(const ConvWeights& weights) {
 }
 
 std::unique_ptr<LinearKernel> make_int8_linear(const LinearWeights& weights) {
-  return std::make_unique<x86::Int8Linear<x86::Int8Simd256<x86::SignedProducts>>>(weights);
+  return std::make_unique<x86::Int8Linear<SignedBytes>>(weights);
 }
 
 }  // namespace edgenet::avx2

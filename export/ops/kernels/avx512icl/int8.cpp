@@ -1,8 +1,9 @@
 #include "kernels/x86/int8.h"
 
 #include "kernels/avx512icl/avx512icl.h"
-#include "kernels/avx512icl/int8_pixel_conv.h"
+#include "kernels/avx512icl/int8_panels.h"
 #include "kernels/x86/int8_512.h"
+#include "kernels/x86/pixel_conv.h"
 
 namespace edgenet::avx512icl {
 
@@ -13,7 +14,7 @@ template <class Bytes, class Panels>
 std::unique_ptr<ConvKernel> make_conv2d(const ConvWeights& w) {
   const int64_t outputs = w.out_channels / w.group;
   if (3 * round_up(outputs, kPanelOutputs) <= 4 * outputs) {
-    return std::make_unique<PixelConv2d<x86::Int8Vnni512, Panels>>(w);
+    return std::make_unique<x86::PixelConv2d<x86::Int8Vnni512, ByteProducts, Panels>>(w);
   }
   return std::make_unique<x86::Int8Conv2d<x86::Int8Vnni512, Bytes>>(w);
 }

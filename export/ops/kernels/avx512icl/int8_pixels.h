@@ -1,83 +1,21 @@
-// An image of 8-bit activations, its channels last: a kernel row of an undilated convolution is then one run of bytes,
-// whatever the stride.
+// Writes images of bytes as kernels/x86/pixel_layout.h has them.
 #pragma once
 #include <cstdint>
 #include <cstring>
 
 #include "kernels/avx512icl/simd.h"
-#include "kernels/kernels.h"
-#include "kernels/x86/aligned.h"
-#include "kernels/x86/conv_axis.h"
+#include "kernels/x86/pixel_layout.h"
 
 namespace edgenet::avx512icl {
 namespace {  // internal linkage: no copy of these may serve a CPU without VNNI
 
 using x86::larger;
+using x86::PixelLayout;
+using x86::PixelRuns;
 using x86::round_up;
 using x86::smaller;
 
-constexpr uint8_t kZeroByte = 128;    ///< stands for an activation of 0
-constexpr int64_t kPixelSlack = 192;  ///< bytes after the image that may be read
-
-/// Bytes of a kernel that lie together, and where a weight lies among them. Rows with a byte more than quads leave that
-/// byte to quads of 4 rows each, as 7 rows of 7 pixels of 3 bytes do: 37 quads then, not 42.
-struct PixelRuns {
-  /// Fewer than 4 channels lie without gaps unless `whole_quads` wants bytes of 0 after them.
-  PixelRuns(const ConvWeights& w, bool whole_quads)
-      : channels(w.group_channels),
-        pixel(channels < 4 && !whole_quads ? channels : round_up(channels, 4)),
-        kernel_width(w.kernel_width),
-        row_pixels(w.dilation_width == 1 ? kernel_width : 1),
-        count(w.kernel_height * kernel_width / row_pixels),
-        taps(w.kernel_height * kernel_width),
-        tail_quads(row_pixels > 1 && count > 1 && row_pixels * pixel % 4 == 1 ? (count + 3) / 4 : 0),
-        run_quads((row_pixels * pixel + (tail_quads != 0 ? 0 : 3)) / 4) {}
-
-  int64_t quads() const { return count * run_quads + tail_quads; }
-  /// Weight k of an output as a byte of its quads.
-  int64_t byte(int64_t k) const {
-    const int64_t run = k % taps / row_pixels, within = k % taps % row_pixels * pixel + k / taps;
-    return within < run_quads * 4 ? run * run_quads * 4 + within : count * run_quads * 4 + run;
-  }
-
-  int64_t channels, pixel, kernel_width, row_pixels, count, taps, tail_quads, run_quads;
-};
-
-/// Where the pixels of an image lie: [group][row][column][channel]. A 1x1 kernel has pixels for its positions alone, so
-/// they are one line of them, unless rows are pooled.
-struct PixelLayout {
-  PixelLayout(const ConvWeights& w, const PixelRuns& runs, const Image& image)
-      : rows(w.kernel_height, w.stride_height, w.dilation_height, w.pad_top, image.height, image.out_height),
-        columns(w.kernel_width, w.stride_width, w.dilation_width, w.pad_left, image.width, image.out_width),
-        pixel(runs.pixel),
-        line_bytes(columns.tables() * pixel),
-        group_bytes(rows.tables() * line_bytes),
-        tail_line_bytes(runs.tail_quads != 0 ? image.out_width * 4 : 0),
-        lines(runs.taps == 1 && !w.form.max_pool ? 1 : image.out_height),
-        line_positions(image.out_height * image.out_width / lines),
-        tiles((line_positions + kTilePositions - 1) / kTilePositions) {}
-
-  static constexpr int64_t kTilePositions = 12;
-
-  /// The first position of a tile of a line; tiles are as equal as can be.
-  int64_t tile_begin(int64_t tile) const { return tile * line_positions / tiles; }
-  int64_t line_offset(int64_t line) const { return line * rows.stride * line_bytes; }
-  int64_t tail_offset(int64_t line) const { return line * rows.stride * tail_line_bytes; }
-  int64_t group_tail_bytes() const { return rows.tables() * tail_line_bytes; }
-  int64_t position_bytes() const { return columns.stride * pixel; }
-
-  void fill_runs(const ConvWeights& w, const PixelRuns& runs, int64_t* to) const {
-    for (int64_t run = 0; run < runs.count; ++run) {
-      const int64_t tap = run * runs.row_pixels;
-      *to++ = tap / w.kernel_width * w.dilation_height * line_bytes + tap % w.kernel_width * w.dilation_width * pixel;
-    }
-  }
-
-  x86::ConvAxis rows, columns;
-  int64_t pixel, line_bytes, group_bytes;
-  int64_t tail_line_bytes;  ///< of the last bytes of 4 kernel rows for every position, where they have quads
-  int64_t lines, line_positions, tiles;
-};
+constexpr uint8_t kZeroByte = 128;  ///< stands for an activation of 0
 
 /// Quantises lines of one group of channels.
 class PixelWriter {
