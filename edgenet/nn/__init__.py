@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from edgenet.nn.layers import BinaryConv2d, BinaryLayer, BinaryLinear
     from edgenet.nn.packing import pack_bits, unpack_bits
     from edgenet.nn.padded_norm import PaddedBatchNorm2d
+    from edgenet.nn.padded_recurrent import run_recurrent
     from edgenet.nn.recurrent import BinaryGRU, BinaryLSTM, BinaryRNN
     from edgenet.nn.recurrent_layer import BinaryRNNLayer, RecurrentParameters
-    from edgenet.nn.sequences import last_step, mask_steps, reverse_sequences, run_recurrent, step_mask
+    from edgenet.nn.sequences import last_step, mask_steps, reverse_sequences, step_mask
 
 _MODULES = {
     "binarization": ("binarize",),
@@ -66,9 +67,10 @@ _MODULES = {
     "layers": ("BinaryConv2d", "BinaryLayer", "BinaryLinear"),
     "packing": ("pack_bits", "unpack_bits"),
     "padded_norm": ("PaddedBatchNorm2d",),
+    "padded_recurrent": ("run_recurrent",),
     "recurrent": ("BinaryGRU", "BinaryLSTM", "BinaryRNN"),
     "recurrent_layer": ("BinaryRNNLayer", "RecurrentParameters"),
-    "sequences": ("last_step", "mask_steps", "reverse_sequences", "run_recurrent", "step_mask"),
+    "sequences": ("last_step", "mask_steps", "reverse_sequences", "step_mask"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

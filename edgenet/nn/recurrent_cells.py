@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 State = tuple[Tensor, ...]
@@ -49,6 +50,13 @@ class Cell(ABC):
     def addend(self, u: Tensor, hidden_bias: Tensor | None) -> Tensor:
         """What is added to the product of the hidden half, of input halves u [T, N, gates * H]."""
         return u
+
+    def split_bias(self, bias: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A bias [gates * H] of the hidden half: what of it can move to the input half, and what cannot [H]."""
+        if not self.has_hidden_bias:
+            return bias, None
+        hidden_size = len(bias) // len(self.initial_bias)
+        return F.pad(bias[:-hidden_size], (0, hidden_size)), bias[-hidden_size:]
 
     @abstractmethod
     def step(self, a: Tensor, u: Tensor, state: State) -> State:

@@ -78,7 +78,7 @@ class BinaryRNNLayer(nn.Module):
         for half, name in ((self.input, "ih"), (self.hidden, "hh")):
             half.load_state_dict({"weight": getattr(rnn, f"weight_{name}_{row}")}, strict=False)
         if rnn.bias:
-            into_input, hidden_bias = self._split(getattr(rnn, f"bias_hh_{row}"))
+            into_input, hidden_bias = self.cell.split_bias(getattr(rnn, f"bias_hh_{row}"))
             assert self.input_norm.bias is not None
             self.input_norm.bias.copy_(getattr(rnn, f"bias_ih_{row}") + into_input)
             if self.hidden_bias is not None and hidden_bias is not None:
@@ -100,7 +100,7 @@ class BinaryRNNLayer(nn.Module):
         packing = Packing.of(mask, steps, samples)
         scale, offset = self.hidden_norm.affine()
         weight = self.hidden.scaled_weight() * scale.unsqueeze(1)
-        into_input, hidden_bias = self._split(offset)
+        into_input, hidden_bias = self.cell.split_bias(offset)
         u = self.input_norm(self.input(packing.pack(x))).add(into_input)
         states, final = recur(
             u, weight, packing.sort(initial), packing, self.cell, hidden_bias=self._with_bias(hidden_bias),
@@ -147,13 +147,6 @@ class BinaryRNNLayer(nn.Module):
         before = before if len(before) else initial
         self.hidden_norm.follow(F.linear(self._activation(before), self.hidden.scaled_weight()))
 
-    def _split(self, offset: Tensor) -> tuple[Tensor, Tensor | None]:
-        """An offset of the hidden half: what of it can move to the input half, and what cannot."""
-        if self.hidden_bias is None:
-            return offset, None
-        hidden_size = len(self.hidden_bias)
-        return F.pad(offset[:-hidden_size], (0, hidden_size)), offset[-hidden_size:]
-
     def _with_bias(self, offset: Tensor | None) -> Tensor | None:
         return None if offset is None or self.hidden_bias is None else offset + self.hidden_bias
 
@@ -161,7 +154,7 @@ class BinaryRNNLayer(nn.Module):
         """The layer as inference computes it, both normalisations folded; differentiable."""
         input_scale, input_bias = self.input_norm.affine()
         hidden_scale, offset = self.hidden_norm.affine()
-        into_input, hidden_bias = self._split(offset)
+        into_input, hidden_bias = self.cell.split_bias(offset)
         input_bias = input_bias + into_input
         input_weight, input_threshold = self.input.weight, None
         if isinstance(self.input, BinaryLinear):

@@ -1,10 +1,7 @@
 """Zero-padded batches of sequences of unequal lengths: which steps are real, the last of them, and their reverse."""
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch import Tensor
 
 from edgenet.errors import EdgenetError
 
@@ -52,22 +49,3 @@ def reverse_sequences(x: Tensor, lengths: Tensor | None = None) -> Tensor:
     steps = torch.arange(len(x), device=x.device).unsqueeze(1)
     index = torch.where(steps < lengths, lengths - 1 - steps, steps)
     return x.gather(0, index.unsqueeze(2).expand_as(x))
-
-
-def run_recurrent(rnn: nn.Module, x: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
-    """`rnn(x, state)` on a padded batch: output, 0 at padding, and the state after each sequence's last real step.
-
-    `rnn` is a recurrent network of torch.nn, or the binary version that took its place; x is zero-padded, in the order
-    of axes that the network has; lengths [N], or None where nothing is padded.
-    Raises EdgenetError for lengths that are not of this batch.
-    """
-    if lengths is None:
-        return rnn(x, state)
-    if not isinstance(rnn, nn.RNNBase):
-        return rnn(x, state, lengths)
-    batch, time = (0, 1) if rnn.batch_first else (1, 0)
-    lengths = check_lengths(lengths, x.shape[batch], x.shape[time])
-    packed = pack_padded_sequence(x, lengths.cpu(), rnn.batch_first, enforce_sorted=False)
-    output, final = rnn(packed, state)
-    padded, _ = pad_packed_sequence(output, rnn.batch_first, total_length=x.shape[time])
-    return padded, final

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.utils.rnn import pack_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 from edgenet.errors import EdgenetError
 from edgenet.nn import (
@@ -62,6 +62,36 @@ def test_a_sample_gives_alone_what_it_gives_within_a_padded_batch(kind, scheme, 
             for found, expected in zip(tensors_of(state), tensors_of(final), strict=True):
                 torch.testing.assert_close(found[:, index], expected[:, 0])
             assert not output[index, len(sequence) :].any()
+
+
+@pytest.mark.parametrize("given_state", [False, True])
+@pytest.mark.parametrize("bias", [True, False])
+@of_every_kind
+@settings(max_examples=8, deadline=None)
+@given(lengths=lists_of_lengths, more=st.integers(0, 3), seed=st.integers(0, 99), bidirectional=st.booleans())
+def test_gradients_are_those_of_torchs_packed_sequences(kind, bias, given_state, lengths, more, seed, bidirectional):
+    torch.manual_seed(seed)
+    rnn = kind(4, 6, 2, bias=bias, batch_first=True, bidirectional=bidirectional).double()
+    batch = padded([torch.randn(length, 4) for length in lengths], max(lengths) + more).double().requires_grad_()
+    rows = (len(lengths), 6) if not given_state else (4 if bidirectional else 2, len(lengths), 6)
+    tensors = [torch.randn(rows, dtype=torch.double, requires_grad=True) for _ in range(2 if kind is nn.LSTM else 1)]
+    state = None if not given_state else tuple(tensors) if kind is nn.LSTM else tensors[0]
+    leaves = [batch, *rnn.parameters(), *(tensors if given_state else [])]
+
+    def gradients(output, final):
+        torch.manual_seed(seed)
+        parts = [output, *tensors_of(final)]
+        return torch.autograd.grad(
+            sum((part * torch.randn(part.shape, dtype=part.dtype)).sum() for part in parts), leaves
+        )
+
+    packed = pack_padded_sequence(batch, torch.tensor(lengths), True, enforce_sorted=False)
+    packed_output, expected_final = rnn(packed, state)
+    expected, _ = pad_packed_sequence(packed_output, True, total_length=batch.shape[1])
+    output, final = run_recurrent(rnn, batch, state, torch.tensor(lengths))
+    torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(tensors_of(final), tensors_of(expected_final))
+    torch.testing.assert_close(gradients(output, final), gradients(expected, expected_final))
 
 
 @pytest.mark.parametrize("scheme", ["bwn", "xnor"])
