@@ -66,6 +66,8 @@ def run(
             quantize=stack.enter_context(quantizer(quantize, shapes, inputs)) if quantize else None,
         )  # fmt: skip
         rows = _measure_everywhere(places, targets, settings, progress)
+        for place in places:
+            environments[place.name].update(place.overhead())
     for row in rows:
         row["valid"] = not row["flags"]
     return results.new_result(rows, environments, list(command), seed)

@@ -122,8 +122,14 @@ def environment_line(environment: Mapping[str, Any]) -> str:
         f"{threads} thread{'s' if threads != 1 else ''}" if threads else None,
         f"ONNX Runtime {runtime}" if runtime else environment.get("compiler"),
         f"edgenet {environment.get('edgenet')}",
+        _overhead(environment) if "connect_seconds" in environment else None,
     ]
     return ", ".join(str(part) for part in parts if part)
+
+
+def _overhead(stamp: Mapping[str, Any]) -> str:
+    sent = _scaled(stamp["sent_bytes"], ("B", "kB", "MB"))
+    return f"{sent} sent, {stamp['connect_seconds']:.1f} s to connect, {stamp['launch_seconds']:.1f} s to launch"
 
 
 def networks(result: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:

@@ -65,5 +65,9 @@ class Device(ABC):
             EdgenetError: a path is missing or cannot run there, or the device cannot be used.
         """
 
+    def overhead(self) -> dict[str, float]:
+        """What measuring has cost beside itself, for the stamp; {} of a device where that is not worth telling."""
+        return {}
+
     def close(self) -> None:  # noqa: B027
         """Give up what measuring took, such as a connection."""

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
@@ -257,6 +258,7 @@ class BoardDevice(WorkerDevice):
     def __init__(self, name: str) -> None:
         self.name = name
         self._line: Line | None = None
+        self._connect_seconds = 0.0
         self._control: BoardProcess | None = None
 
     @abstractmethod
@@ -270,6 +272,7 @@ class BoardDevice(WorkerDevice):
     def _connect(self) -> "BoardProcess":
         """Bring what is missing there and return a runner that describes the board."""
         if self._control is None:
+            begin = time.monotonic()
             self._line = self._open()
             found = probe(self._line)
             self.free_bytes = found.free_bytes
@@ -278,6 +281,7 @@ class BoardDevice(WorkerDevice):
             paths = (files.runner, files.onnxruntime, files.library)
             self._runner = " ".join(shlex.quote(self.store.file(path)) for path in paths)
             self._control = self._start()
+            self._connect_seconds = time.monotonic() - begin
         return self._control
 
     def _start(self) -> BoardProcess:
@@ -329,6 +333,13 @@ class BoardDevice(WorkerDevice):
         rows = super().measure(paths, settings, progress)
         self.store.tidy()
         return rows
+
+    def overhead(self) -> dict[str, float]:
+        return {
+            "connect_seconds": self._connect_seconds,
+            "launch_seconds": self._launch_seconds,
+            "sent_bytes": self.store.sent_bytes,
+        }
 
     def close(self) -> None:
         if self._control is not None:

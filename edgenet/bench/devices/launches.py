@@ -1,5 +1,6 @@
 """The processes of a measurement: all models loaded side by side, and anew for every window."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from statistics import median
@@ -42,6 +43,8 @@ class Launches:
         self._run_ms: list[float] = []
         self._loaded: list[list[dict[str, Any]]] = [[] for _ in targets]
         self._warm: list[list[dict[str, Any]]] = [[] for _ in targets]
+        self.overhead_seconds = 0.0
+        """What launching has taken beside loading models and warming them up."""
 
     @property
     def workers(self) -> list[WorkerProcess]:
@@ -80,6 +83,7 @@ class Launches:
         # What is half done when Ctrl-C comes must not be taken for whole.
         self._workers = []
         self._stack.close()
+        begin, busy = time.monotonic(), 0.0
         started = [self._stack.enter_context(self._start()) for _ in self.targets]
         cores = self._cores(self._settings.threads)
         warm_up = min(_WARM_UP_SECONDS, self._settings.min_seconds / 5)
@@ -87,11 +91,14 @@ class Launches:
         for number, (target, worker) in enumerate(zip(self.targets, started, strict=True)):
             self._tell(f"loading {target.label}")
             loaded = _load(worker, target, cores, self._settings)
+            before = time.monotonic()
             warm = worker.call("warm_up", seconds=warm_up)
+            busy += time.monotonic() - before + loaded["load_ms"] / 1000
             self._loaded[number].append(loaded)
             self._warm[number].append(warm)
             run_ms.append(warm["run_ms"])
         self._workers, self._run_ms = started, run_ms
+        self.overhead_seconds += time.monotonic() - begin - busy
 
     def __enter__(self) -> "Launches":
         return self

@@ -17,6 +17,8 @@ from edgenet.bench.targets import collect, reference
 class WorkerDevice(Device):
     """A device that can start processes which answer the requests of `edgenet.bench.worker`."""
 
+    _launch_seconds = 0.0
+
     @abstractmethod
     def cores(self, threads: int) -> list[int]:
         """Return the cores that workers are pinned to."""
@@ -66,6 +68,7 @@ class WorkerDevice(Device):
                 progress=lambda fraction, text: tell(0.8 * fraction, text),
             )
             flags.extend(self._changes(condition))
+            self._launch_seconds = launches.overhead_seconds
             for number, (row, track) in enumerate(zip(rows, tracks, strict=True)):
                 tell(0.8 + 0.2 * number / len(targets), f"accuracy and memory of {targets[number].label}")
                 self._add_figures(row, track, launches, number, settings)
