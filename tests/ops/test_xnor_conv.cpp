@@ -339,6 +339,24 @@ Case random_word_case(Random& random) {
   return test;
 }
 
+/// Layers that sets without wide registers convolve by tables in memory, of any stride, on images that need not be of
+/// the size that was likely.
+Case random_sum_case(Random& random) {
+  Case test = random_case(random);
+  ConvWeights& w = test.weights;
+  w.group_channels = random.pick<int64_t>({18, 19, 20, 35, 64, 73, 90, 130, 270});
+  w.out_channels = w.group * random.pick<int64_t>({24, 31, 40, 96, 104, 130, 300});
+  if (random.chance(0.6)) w.kernel_height = w.kernel_width = random.pick<int64_t>({1, 3, 3});
+  if (random.chance(0.5)) w.stride_height = w.stride_width = 1;
+  w.dilation_width = random.pick<int64_t>({1, 1, 1, 2, 5, 8, 9});
+  w.likely_rows = random.pick<int64_t>({7, 14, 28});
+  w.likely_columns = random.pick<int64_t>({7, 14, 28});
+  test.image.batch = random.pick<int64_t>({1, 1, 2});
+  test.image.height = random.between(1, 30);
+  test.image.width = random.pick<int64_t>({1, 4, 7, 8, 14, 15, 28, 31, 33, 56, 64, 67, 130});
+  return test;
+}
+
 /// More weights an output than 16 bits can count, and sums that reach every one of them.
 void check_saturation(Random& random, Report& report) {
   Case test{};
@@ -393,6 +411,10 @@ int main() {
   }
   for (int i = 0; i < 300; ++i) {
     Case test = random_word_case(random);
+    check(test, random, report);
+  }
+  for (int i = 0; i < 300; ++i) {
+    Case test = random_sum_case(random);
     check(test, random, report);
   }
   check_saturation(random, report);

@@ -1,6 +1,7 @@
 #include "kernels/x86/xnor_conv.h"
 
 #include "kernels/avx2/avx2.h"
+#include "kernels/avx2/sum_conv.h"
 #include "kernels/x86/xnor_conv_256.h"
 
 namespace edgenet::avx2 {
@@ -73,6 +74,12 @@ struct Isa {
 
 }  // namespace
 
-std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) { return x86::make_xnor_conv2d<Isa>(weights); }
+std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
+  if (has_tables(weights)) {
+    if (XnorSumConv2d<3>::suits(weights)) return std::make_unique<XnorSumConv2d<3>>(weights);
+    if (XnorSumConv2d<1>::suits(weights)) return std::make_unique<XnorSumConv2d<1>>(weights);
+  }
+  return x86::make_xnor_conv2d<Isa>(weights);
+}
 
 }  // namespace edgenet::avx2

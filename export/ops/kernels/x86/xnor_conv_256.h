@@ -71,7 +71,19 @@ struct Floats256 {
   }
   static void store(float* to, Vector v, int64_t left) {
     if (left >= kCount) return _mm256_storeu_ps(to, v);
-    _mm256_maskstore_ps(to, lanes(left), v);
+    // Some CPUs take dozens of cycles for a masked store.
+    __m128 part = _mm256_castps256_ps128(v);
+    if ((left & 4) != 0) {
+      _mm_storeu_ps(to, part);
+      part = _mm256_extractf128_ps(v, 1);
+      to += 4;
+    }
+    if ((left & 2) != 0) {
+      _mm_storel_pi(reinterpret_cast<__m64*>(to), part);
+      part = _mm_movehl_ps(part, part);
+      to += 2;
+    }
+    if ((left & 1) != 0) _mm_store_ss(to, part);
   }
   static Signs no_signs() { return _mm256_setzero_si256(); }
   static Signs add_sign(Signs signs, Vector v, float threshold, int bit) {
