@@ -73,7 +73,7 @@ class XnorSumConv2d final : public ConvKernel {
  private:
   static constexpr int64_t kRoundBytes = 1 << 19;  ///< of the signs of units that are convolved together
   /// Tables of a chunk, which the first-level cache holds beside sums; tables of small images are half as large.
-  static constexpr int64_t kMostTables = 15, kMostSmallTables = 2 * kMostTables;
+  static constexpr int64_t kMostTables = 17, kMostSmallTables = 2 * kMostTables;
   static constexpr int64_t kTaskOutputs = 256;  ///< at most, whose sums the second-level cache holds
 
   static int64_t chunk_groups(int64_t groups, bool small) {

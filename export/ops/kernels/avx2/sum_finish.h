@@ -141,19 +141,17 @@ class TileFinish {
     alignas(64) float floats[kLanes + 32];
     const TileRuns& runs = runs_;
     float* y = outputs_.y + channel * outputs_.outputs + runs.first;
-    const bool together = runs.count == 1 && runs.run[0].from == 0;
-    float* to = together ? y : floats;
-    const int64_t lanes = together ? runs.lanes : kLanes;
+    const bool whole = runs.count == 1 && runs.lanes == 2 * half_;
+    float* to = whole ? y : floats;
     const float scale = outputs_.scale[channel], bias = outputs_.bias[channel];
     const float slope = prelu ? outputs_.slope[channel] : 0;
     const float* values = values_;
     for_each_vector([&](auto v, auto nibble, int64_t position) EDGENET_LAMBDA {
       const auto put = [&](int64_t at, __m128i counts) EDGENET_LAMBDA {
-        if (at >= lanes) return;
         const __m256 count = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(counts));
         __m256 value = Floats::scaled(scale, Floats::dot(count, values + at), bias);
         if (prelu) value = Floats::prelu(value, slope);
-        Floats::store(to + at, value, lanes - at);
+        _mm256_storeu_ps(to + at, value);
       };
       const __m256i even = sums.words[v][2 * nibble], odd = sums.words[v][2 * nibble + 1];
       const __m256i low = _mm256_unpacklo_epi16(even, odd), high = _mm256_unpackhi_epi16(even, odd);
@@ -162,7 +160,7 @@ class TileFinish {
       put(position + 16, _mm256_extracti128_si256(low, 1));
       put(position + 24, _mm256_extracti128_si256(high, 1));
     });
-    if (together) return;
+    if (whole) return;
     for (int64_t i = 0; i < runs.count; ++i)
       copy_floats(floats + runs.run[i].from, y + runs.run[i].to, runs.run[i].count);
   }

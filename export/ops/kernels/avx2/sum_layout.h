@@ -22,18 +22,18 @@ constexpr int64_t kSumSlack = 256;  ///< bytes after a plane that may be read
 /// One axis: output o meets pixel o * stride + tap * dilation - pad, which is number o + shift(tap) of phase(tap).
 struct SumAxis {
   int64_t taps, stride, dilation, pad, size, outputs;
+  bool used[kMostStride] = {};  ///< phases that some tap has
+
+  SumAxis(int64_t kernel, int64_t by, int64_t apart, int64_t before, int64_t pixels_of_image, int64_t count)
+      : taps(kernel), stride(by), dilation(apart), pad(before), size(pixels_of_image), outputs(count) {
+    for (int64_t tap = 0; tap < taps; ++tap) used[phase(tap)] = true;
+  }
 
   int64_t offset(int64_t tap) const { return tap * dilation - pad; }
   int64_t phase(int64_t tap) const { return (offset(tap) % stride + stride) % stride; }
   int64_t shift(int64_t tap) const { return (offset(tap) - phase(tap)) / stride; }
   /// Pixels of a phase.
   int64_t pixels(int64_t of_phase) const { return of_phase < size ? (size - 1 - of_phase) / stride + 1 : 0; }
-  bool uses(int64_t of_phase) const {
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      if (phase(tap) == of_phase) return true;
-    }
-    return false;
-  }
 };
 
 struct SumLayout {

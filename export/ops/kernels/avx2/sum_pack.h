@@ -132,46 +132,44 @@ void copy_bytes(const uint8_t* from, uint8_t* to, int64_t count) {
   }
 }
 
-/// Copies every `stride`-th byte; those 64 bytes beyond the last may be read.
+/// Copies every `stride`-th byte; up to 31 bytes beyond may be read.
 void copy_strided(const uint8_t* from, int64_t stride, uint8_t* to, int64_t count) {
   if (stride == 1) return copy_bytes(from, to, count);
-  int64_t i = 0;
-  if (stride == 2) {
-    const __m128i even = _mm_set1_epi16(255);
-    for (; i + 16 <= count; i += 16) {
-      const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 2 * i));
-      const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 2 * i + 16));
-      const __m128i bytes = _mm_packus_epi16(_mm_and_si128(a, even), _mm_and_si128(b, even));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), bytes);
-    }
-  }
-  for (; i < count; ++i) to[i] = from[i * stride];
-}
-
-/// Copies the part [column, column + columns) of a row of the image to the planes that hold it.
-void spread_row(const SumLayout& layout, int64_t row, int64_t column, int64_t columns, const uint8_t* from,
-                uint8_t* planes) {
-  const int64_t stride = layout.horizontal.stride;
-  const int64_t row_phase = row % layout.vertical.stride;
-  if (!layout.vertical.uses(row_phase)) return;
-  for (int64_t phase = 0; phase < stride; ++phase) {
-    if (!layout.horizontal.uses(phase)) continue;
-    const int64_t begin = x86::larger(0, (column - phase + stride - 1) / stride);
-    const int64_t end = (column + columns - phase + stride - 1) / stride;
-    uint8_t* to = planes + layout.plane(row_phase, phase) + row / layout.vertical.stride * layout.pitch;
-    copy_strided(from + begin * stride + phase - column, stride, to + begin, end - begin);
-  }
-}
-
-/// Copies a part of some rows of the image to the planes that hold it.
-void spread_rows(const SumLayout& layout, int64_t row, int64_t rows, int64_t column, int64_t columns,
-                 const uint8_t* from, uint8_t* planes) {
-  if (layout.horizontal.stride > 1 || layout.vertical.stride > 1) {
-    for (int64_t i = 0; i < rows; ++i) spread_row(layout, row + i, column, columns, from + i * columns, planes);
+  if (stride > 2) {
+    for (int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
     return;
   }
-  uint8_t* to = planes + layout.plane(0, 0) + row * layout.pitch + column;
-  for (int64_t i = 0; i < rows; ++i) copy_bytes(from + i * columns, to + i * layout.pitch, columns);
+  const __m128i even = _mm_set1_epi16(255);
+  for (int64_t i = 0; i < count; i += 16) {
+    const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 2 * i));
+    const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 2 * i + 16));
+    alignas(16) uint8_t bytes[16];
+    _mm_store_si128(reinterpret_cast<__m128i*>(bytes),
+                    _mm_packus_epi16(_mm_and_si128(a, even), _mm_and_si128(b, even)));
+    copy_bytes(bytes, to + i, x86::smaller(16, count - i));
+  }
+}
+
+/// Copies the columns [first, first + columns) of some rows of the image to the planes that hold them.
+void spread_rows(const SumLayout& layout, int64_t first_row, int64_t rows, int64_t first, int64_t columns,
+                 const uint8_t* from, uint8_t* planes) {
+  const SumAxis &vertical = layout.vertical, &horizontal = layout.horizontal;
+  for (int64_t phase = 0; phase < horizontal.stride; ++phase) {
+    if (!horizontal.used[phase]) continue;
+    const int64_t begin = x86::larger(0, (first - phase + horizontal.stride - 1) / horizontal.stride);
+    const int64_t end = (first + columns - phase + horizontal.stride - 1) / horizontal.stride;
+    const uint8_t* row = from + begin * horizontal.stride + phase - first;
+    int64_t row_phase = first_row % vertical.stride;
+    int64_t offset = first_row / vertical.stride * layout.pitch + begin;
+    for (int64_t i = 0; i < rows; ++i, row += columns) {
+      if (vertical.used[row_phase]) {
+        copy_strided(row, horizontal.stride, planes + layout.plane(row_phase, phase) + offset, end - begin);
+      }
+      if (++row_phase < vertical.stride) continue;
+      row_phase = 0;
+      offset += layout.pitch;
+    }
+  }
 }
 
 /// Lays the bytes of a five out in planes.
