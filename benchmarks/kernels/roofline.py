@@ -5,9 +5,11 @@ bytes that it has to move (weights, input, output, each once; recurrent weights 
 of reading over and over a buffer as large as they are, or as the recurrent weights are. The peak of an arithmetic is
 what its inner loop alone reaches, operands in registers (`peaks.cpp`):
 
-- XNOR convolutions have the better of two: `sign table`, one pshufb looks up the differing signs of 4 channels for 2
-  outputs a lane, and with their share of additions 3 look-ups are 9 operations; `bit slices` (AVX-512), a lane is a
-  bit, sum and carry of three weights are loaded, and counts are added in planes of bits by ternary logic.
+- XNOR convolutions have the best of three: `sign table`, one pshufb looks up the differing signs of 4 channels for 2
+  outputs a lane, and with their share of additions 3 look-ups are 9 operations; `sum table` (AVX2), an entry of a table
+  in the first-level cache is what the 5 weights that choose it count at 2 positions a lane, and 3 entries are 3 loads
+  and 5 operations; `bit slices` (AVX-512), a lane is a bit, sum and carry of three weights are loaded, and counts are
+  added in planes of bits by ternary logic.
 - `popcount`, XNOR linear and recurrent layers: exclusive or, population count (by table where the set has none), and
   an addition.
 - `float table`, binary weights on float activations: one vpermps picks, for every lane, one of the signed sums of 4
@@ -62,7 +64,7 @@ class Roofline:
 def arithmetics(op: str, scheme: str, activations: str | None = None) -> tuple[str, ...]:
     """Return what an operator may be computed by; its limit is that of the fastest."""
     if scheme == "xnor":
-        return ("sign table", "bit slices") if op.startswith("conv") else ("popcount",)
+        return ("sign table", "sum table", "bit slices") if op.startswith("conv") else ("popcount",)
     if scheme == "bwn":
         if activations:
             return ("int8",)
