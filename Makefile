@@ -2,6 +2,7 @@
 # make test   formatting, types, C++ tests, Python tests
 # make wheel-aarch64  dist/*_aarch64.whl, cross-built: pip installs it on a 64-bit Raspberry Pi OS
 # make test-compat    exported files on other versions of ONNX Runtime and on every Python from 3.11 to 3.13 that is on the path
+# make test-board     an emulated Arm board that is reached by ssh; as root
 # make test-devices   apps, emulated boards and chips: installs Debian packages (as root, or by sudo), then tests with them
 #
 # PYTHON=python3.12         another interpreter for .venv
@@ -20,7 +21,7 @@ DEVICE_PACKAGES := g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user chromiu
 DEVICE_PACKAGES += $(if $(shell command -v npm),,nodejs npm)
 CPP_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cpp' '*.h' '*.c')
 
-.PHONY: help demo test wheel-aarch64 test-compat test-devices device-packages lint test-cpp test-python format check-python check-compiler clean
+.PHONY: help demo test wheel-aarch64 test-compat test-board test-devices device-packages lint test-cpp test-python format check-python check-compiler clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -57,16 +58,21 @@ test-compat: check-compiler $(VENV)/.dev
 test-devices: check-compiler $(VENV)/.dev device-packages
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m devices --numprocesses auto --dist loadfile --durations 10
 
+BOARD_PACKAGES := mmdebstrap openssh-client g++-aarch64-linux-gnu libc6-dev-arm64-cross
+test-board: check-compiler $(VENV)/.dev
+	$(MAKE) device-packages DEVICE_PACKAGES="$(BOARD_PACKAGES)"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m board
+
 # Asks the network only where a package is missing.
 device-packages:
 	@missing=""; for package in $(DEVICE_PACKAGES); do \
 	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
 	[ -z "$$missing" ] && exit 0; \
-	command -v apt-get >/dev/null || { echo "The device tests need, in Debian's names:$$missing. Install what your system calls them."; exit 1; }; \
+	command -v apt-get >/dev/null || { echo "These tests need, in Debian's names:$$missing. Install what your system calls them."; exit 1; }; \
 	[ "$$(id -u)" = 0 ] && sudo="" || sudo=sudo; \
 	echo "Installing$$missing"; \
 	$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null || { \
-	  echo "These packages could not be installed:$$missing. Install them and run make test-devices again."; exit 1; }
+	  echo "These packages could not be installed:$$missing. Install them and run it again."; exit 1; }
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -14,6 +14,9 @@ import pytest
 class Server:
     """An sshd on 127.0.0.1 that lets the user of the tests in with one key, and an `ssh` that has this key."""
 
+    variables = ""
+    """More of them, NAME=VALUE, that commands see."""
+
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder, self.home = folder, home
         self.programs = folder / "bin"
@@ -32,11 +35,13 @@ class Server:
             self.port = free.getsockname()[1]
         shutil.copy(folder / "client.pub", folder / "authorized_keys")
         (folder / "authorized_keys").chmod(0o600)
-        (folder / "sshd_config").write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\n"
-            f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+        near = self.seen(folder)
+        config = folder / "sshd_config"
+        config.write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {near}/host\nPidFile none\nUsePAM no\n"
+            f"AuthorizedKeysFile {near}/authorized_keys\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
             f"StrictModes no\nPermitRootLogin prohibit-password\nMaxSessions 40\n"
-            f"SetEnv XDG_CACHE_HOME={home}/.cache\n"
+            f"SetEnv XDG_CACHE_HOME={self.seen(home)}/.cache {self.variables}\n"
         )
         key = " ".join((folder / "host.pub").read_text().split()[:2])
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {key}\n")
@@ -45,8 +50,16 @@ class Server:
         program.write_text(f'#!/bin/sh\nexec {ssh} -F {folder}/ssh_config "$@"\n')
         program.chmod(0o755)
         self.log = (folder / "log").open("w")
-        self.process = subprocess.Popen([sshd, "-D", "-e", "-f", folder / "sshd_config"], stderr=self.log)
+        self.process = subprocess.Popen(self.command(sshd, self.seen(config)), stderr=self.log)
         self._wait()
+
+    def seen(self, path: Path) -> Path:
+        """A path as the server has it."""
+        return path
+
+    def command(self, sshd: str, config: Path) -> list[str | Path]:
+        """What starts the server."""
+        return [sshd, "-D", "-e", "-f", config]
 
     @property
     def device(self) -> str:

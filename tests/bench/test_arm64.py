@@ -1,7 +1,6 @@
 """`--device arm64`: files under an emulated ONNX Runtime."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,6 @@ from edgenet.bench.devices.prediction import CORES, LABEL
 from edgenet.errors import EdgenetError
 from tests.runtime import models
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def test_missing_tools_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
@@ -26,15 +23,6 @@ def test_missing_tools_are_named_with_their_packages(monkeypatch: pytest.MonkeyP
 def test_options_that_need_a_clock_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgenetError, match="one thread and no profile"):
         bench.get_device("arm64").measure([models.plain(tmp_path / "full.onnx")], Settings(threads=2), print)
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runner and the library for aarch64, cross-built."""
-    folder = tmp_path_factory.mktemp("aarch64")
-    subprocess.run(["cmake", "--preset", "aarch64", "-B", folder], cwd=ROOT, check=True, capture_output=True)
-    subprocess.run(["cmake", "--build", folder, "-j", "2"], cwd=ROOT, check=True, capture_output=True)
-    return folder
 
 
 @pytest.mark.devices

@@ -15,7 +15,7 @@ _LIBRARIES = Path("/usr/aarch64-linux-gnu/lib")
 _PLUGIN = Path(__file__).with_name("block_counts.c")
 _LAST_PLUGIN_VERSION = 8  # QEMU 9 changed the plugin interface
 # ONNX Runtime reads it, and would take the host's for the emulated machine's: an x86 one ends the process.
-_CPUINFO = """processor\t: 0
+CPUINFO = """processor\t: 0
 BogoMIPS\t: 108.00
 Features\t: fp asimd evtstrm crc32 cpuid
 CPU implementer\t: 0x41
@@ -72,7 +72,7 @@ def _prefix() -> Path:
     (folder / "proc").mkdir(parents=True, exist_ok=True)
     if not (folder / "lib").exists():
         (folder / "lib").symlink_to(_LIBRARIES)
-    write_whole(folder / "proc" / "cpuinfo", _CPUINFO)
+    write_whole(folder / "proc" / "cpuinfo", CPUINFO)
     return folder
 
 
