@@ -28,7 +28,7 @@ class ArmServer(Server):
         self.root = folder / "root"
         how = ("--architectures=arm64", "--variant=extract", f"--include={_PACKAGES}")
         _run("mmdebstrap", "-q", *how, "bookworm", self.root)
-        # No package has been configured: users, the privilege separation's folder, and the libraries' cache are missing.
+        # No package has been configured: users and the privilege separation's folder are missing.
         users = "root:x:0:0:root:/root:/bin/bash\nsshd:x:100:65534::/run/sshd:/bin/false\n"
         (self.root / "etc/passwd").write_text(users)
         (self.root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
