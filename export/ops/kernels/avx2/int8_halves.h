@@ -127,12 +127,12 @@ struct HalfProducts : Simd {
   static void stream(float* to, Float value) { _mm256_stream_ps(to, value); }
 };
 
-/// Weights of 8 bits: [panel][word][output][2].
+/// Weights, in 16 bits too: [panel][word][output][2].
 class HalfPanels {
  public:
   static constexpr bool kWholeWords = false;
   static constexpr int64_t kOutputs = x86::PanelTask<HalfProducts>::kOutputs;
-  static constexpr int64_t kWordBytes = 2 * kOutputs;
+  static constexpr int64_t kWordBytes = 4 * kOutputs;
 
   explicit HalfPanels(const ConvWeights& w) : HalfPanels(w, PixelRuns(w, HalfProducts::kWordValues, kWholeWords)) {}
 
@@ -145,7 +145,7 @@ class HalfPanels {
 
   static void load(const uint8_t* from, __m256i (&weights)[2]) {
     for (int half = 0; half < 2; ++half) {
-      weights[half] = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from) + half));
+      weights[half] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from) + half);
     }
   }
 
@@ -154,14 +154,14 @@ class HalfPanels {
       : panel_bytes_(runs.words() * kWordBytes), words_(x86::PanelShape(w, kOutputs).count * panel_bytes_ / 4) {
     const x86::PanelShape shape(w, kOutputs);
     const int64_t row = w.group_channels * runs.taps;
-    auto* bytes = reinterpret_cast<uint8_t*>(words_.data());
-    std::memset(bytes, 0, static_cast<size_t>(shape.count * panel_bytes_));
-    for (int64_t panel = 0; panel < shape.count; ++panel, bytes += panel_bytes_) {
+    auto* halves = reinterpret_cast<int16_t*>(words_.data());
+    std::memset(halves, 0, static_cast<size_t>(shape.count * panel_bytes_));
+    for (int64_t panel = 0; panel < shape.count; ++panel, halves += panel_bytes_ / 2) {
       for (int64_t o = 0; o < shape.panel_outputs(panel); ++o) {
-        const uint8_t* from = w.packed + (shape.first_output(panel) + o) * row;
+        const auto* from = reinterpret_cast<const int8_t*>(w.packed) + (shape.first_output(panel) + o) * row;
         for (int64_t k = 0; k < row; ++k) {
           const int64_t value = runs.value(k);
-          bytes[value / 2 * kWordBytes + 2 * o + value % 2] = from[k];
+          halves[value / 2 * kWordBytes / 2 + 2 * o + value % 2] = from[k];
         }
       }
     }
