@@ -1,7 +1,7 @@
 // XnorConv2d of SPEC.md by tables in memory: lanes are output positions, an entry is what 5 weights count.
 //
 // Tables are found for a tile of positions, as many at a time as the first-level cache holds, and serve every output
-// channel. With a horizontal stride of 1 the three taps of a kernel's row share theirs.
+// channel. The taps of a kernel's row share theirs where they can.
 #pragma once
 #include <cstring>
 
@@ -18,8 +18,8 @@
 namespace edgenet::avx2 {
 namespace {  // internal linkage: no copy of these may serve a CPU without AVX2
 
-/// `together`: taps that share a table.
-template <int together>
+/// `tables`: of a group of three entries, as SumGroup has it.
+template <int tables>
 class XnorSumConv2d final : public ConvKernel {
  public:
   explicit XnorSumConv2d(const ConvWeights& weights)
@@ -27,8 +27,7 @@ class XnorSumConv2d final : public ConvKernel {
         kernel_(w_.kernel_height * w_.kernel_width),
         group_outputs_(w_.out_channels / w_.group),
         fives_((w_.group_channels + kFive - 1) / kFive),
-        tables_(kernel_ / together * fives_),
-        groups_((tables_ * together + kGroupEntries - 1) / kGroupEntries),
+        groups_((kernel_ * fives_ + kGroupEntries - 1) / kGroupEntries),
         chunk_groups_(chunk_groups(groups_, w_.likely_rows * w_.likely_columns <= kVectorLanes)),
         pairs_((group_outputs_ + 1) / 2),
         codes_(2 * w_.group * groups_ * pairs_) {
@@ -39,13 +38,14 @@ class XnorSumConv2d final : public ConvKernel {
   static bool suits(const ConvWeights& w) {
     constexpr int64_t kMostReach = 8;
     constexpr int64_t kMostInputs = 32000;
-    const bool share = w.kernel_width == kGroupEntries && w.stride_width == 1 && w.dilation_width <= kMostReach;
-    if (share != (together > 1)) return false;
-    const int64_t least_outputs = share ? 24 : 96;
+    const bool share = w.kernel_width == kGroupEntries && w.stride_width <= 2 && w.dilation_width <= kMostReach;
+    if (tables != (share ? w.stride_width : kGroupEntries)) return false;
+    constexpr int64_t least_outputs = tables == 1 ? 24 : 40;
     const int64_t fives = (w.group_channels + kFive - 1) / kFive;
     return w.likely_columns >= 4 && w.likely_rows * w.likely_columns >= 36 &&
            w.group_channels * w.kernel_height * w.kernel_width <= kMostInputs && w.stride_height <= kMostStride &&
-           w.stride_width <= kMostStride && w.out_channels / w.group >= least_outputs && w.group_channels >= 16 &&
+           w.kernel_height * w.kernel_width <= kMostTaps && w.stride_width <= kMostStride &&
+           w.out_channels / w.group >= least_outputs && w.group_channels >= 16 &&
            10 * w.group_channels >= 9 * fives * kFive;
   }
 
@@ -77,14 +77,13 @@ class XnorSumConv2d final : public ConvKernel {
   static constexpr int64_t kTaskOutputs = 256;  ///< at most, whose sums the second-level cache holds
 
   static int64_t chunk_groups(int64_t groups, bool small) {
-    const int64_t most = small ? x86::smaller(kMostGroups, 2 * kMostTables * together / kGroupEntries)
-                               : kMostTables * together / kGroupEntries;
+    const int64_t most = x86::smaller(kMostGroups, (small ? kMostSmallTables : kMostTables) / tables);
     const int64_t chunks = (groups + most - 1) / most;
     return (groups + chunks - 1) / chunks;
   }
 
-  int64_t reach() const { return together > 1 ? w_.dilation_width : 0; }
-  int64_t span() const { return (together - 1) * reach(); }
+  int64_t reach() const { return w_.dilation_width; }
+  int64_t span() const { return SumGroup<tables>::kReaches * reach(); }
 
   int64_t round_units(const SumLayout& layout, const Image& image) const {
     return x86::larger(1, x86::smaller(image.batch * w_.group, kRoundBytes / (fives_ * layout.five_bytes)));
@@ -157,7 +156,10 @@ class XnorSumConv2d final : public ConvKernel {
       int64_t k = 0;
       for (int64_t channel = 0; channel < w_.group_channels; ++channel) {
         for (int64_t tap = 0; tap < kernel_; ++tap, ++k) {
-          const int64_t entry = (tap / together * fives_ + channel / kFive) * together + tap % together;
+          const int64_t column = tap % kGroupEntries, five = channel / kFive;
+          const int64_t entry = tables == kGroupEntries
+                                    ? tap * fives_ + five
+                                    : (tap - column) * fives_ + five * kGroupEntries + SumGroup<tables>::entry(column);
           const int64_t group = entry / kGroupEntries;
           const uint64_t bit = row[k / 8] >> (k % 8) & 1;
           const int64_t byte = output % 2 * kGroupEntries + entry % kGroupEntries;
@@ -222,15 +224,15 @@ class XnorSumConv2d final : public ConvKernel {
                                    call.words() + task.position);
     // Beyond the last table is read what no lane needs.
     constexpr int64_t kTables = x86::round_up((kMostSmallTables + 2) * SumTables<vectors>::kBytes + 64, 64);
-    uint8_t* tables = x86::ThreadMemory::get(kTables + (task.channels + 1) * static_cast<int64_t>(sizeof(Sums)));
-    Sums* sums = reinterpret_cast<Sums*>(tables + kTables);
+    uint8_t* memory = x86::ThreadMemory::get(kTables + (task.channels + 1) * static_cast<int64_t>(sizeof(Sums)));
+    Sums* sums = reinterpret_cast<Sums*>(memory + kTables);
     const auto* codes = reinterpret_cast<const uint64_t*>(codes_.data()) + unit % w_.group * groups_ * pairs_;
     SumVisit visit{false, false, false};
     int64_t in_bytes = 0;  // groups whose sums are not in words
     for (int64_t first = 0; first < groups_; first += chunk_groups_) {
       const int64_t count = x86::smaller(chunk_groups_, groups_ - first);
       const bool last = first + count == groups_;
-      find_tables<vectors>(task, first, count, tables);
+      find_tables<vectors>(task, first, count, memory);
       visit.resume = in_bytes > 0;
       in_bytes += count;
       visit.part = last || in_bytes + chunk_groups_ > kMostGroups;
@@ -238,7 +240,7 @@ class XnorSumConv2d final : public ConvKernel {
       for (int64_t c = 0; c < task.channels; c += 2, from += count) {
         if (last) tile.prefetch(task.channel + c);
         if (last) tile.prefetch(task.channel + c + 1 < group_outputs_ ? task.channel + c + 1 : task.channel + c);
-        count_pair<vectors>(tables, from, count, visit, sums + c);
+        count_pair<vectors>(memory, from, count, visit, sums + c);
       }
       if (!visit.part) continue;
       visit.add_words = true;
@@ -252,38 +254,42 @@ class XnorSumConv2d final : public ConvKernel {
   }
 
   template <int vectors>
-  void count_pair(const uint8_t* tables, const uint64_t* codes, int64_t groups, const SumVisit& visit,
+  void count_pair(const uint8_t* table, const uint64_t* codes, int64_t groups, const SumVisit& visit,
                   TileSums<vectors>* sums) const {
-    if (reach() == 1) return count_groups<vectors, together, 1>(tables, codes, groups, 1, visit, sums);
-    count_groups<vectors, together, 0>(tables, codes, groups, reach(), visit, sums);
+    if (reach() == 1 || tables == kGroupEntries)
+      return count_groups<vectors, tables, 1>(table, codes, groups, 1, visit, sums);
+    count_groups<vectors, tables, 0>(table, codes, groups, reach(), visit, sums);
   }
 
   /// Finds the tables of groups of entries, of the last perhaps some that count nothing.
   template <int vectors>
   void find_tables(const Task& task, int64_t first, int64_t count, uint8_t* to) const {
     const SumLayout& layout = task.call.layout;
-    const int64_t table = first * kGroupEntries / together;
-    int64_t tap = table / fives_ * together, five = table % fives_;
-    int64_t offset = layout.at(tap) + task.position;
-    for (int64_t i = 0; i < count * kGroupEntries / together; ++i, to += SumTables<vectors>::kBytes) {
-      if (table + i >= tables_) {
-        std::memset(to, 0, SumTables<vectors>::kBytes);
-        continue;
+    // Taps whose tables of a five come one after the other, then those of the next five, and then other taps.
+    constexpr int64_t kTaps = tables == kGroupEntries ? 1 : tables;
+    constexpr int64_t kStep = tables == kGroupEntries ? 1 : kGroupEntries;
+    const int64_t five_of_tap = first * tables / kTaps;
+    int64_t five = five_of_tap % fives_, tap = five_of_tap / fives_ * kStep;
+    for (int64_t i = 0; i < count * tables; i += kTaps) {
+      for (int64_t j = 0; j < kTaps; ++j, to += SumTables<vectors>::kBytes) {
+        if (tap >= kernel_) {
+          std::memset(to, 0, SumTables<vectors>::kBytes);
+          continue;
+        }
+        const uint8_t* low = task.call.five(task.slot * fives_ + five) + layout.at(tap + j) + task.position;
+        SumTables<vectors>::find(low, low + layout.half(vectors), to);
       }
-      const uint8_t* low = task.call.five(task.slot * fives_ + five) + offset;
-      SumTables<vectors>::find(low, low + layout.half(vectors), to);
-      if (++five < fives_ || table + i + 1 >= tables_) continue;
+      if (++five < fives_) continue;
       five = 0;
-      tap += together;
-      offset = layout.at(tap) + task.position;
+      tap += kStep;
     }
   }
 
   ConvWeights w_;
   int64_t kernel_, group_outputs_, fives_;
-  int64_t tables_, groups_;  ///< groups: of entries that are added up before nibbles part
-  int64_t chunk_groups_;     ///< whose tables are found together
-  int64_t pairs_;            ///< of outputs of a group
+  int64_t groups_;        ///< of entries that are added up before nibbles part
+  int64_t chunk_groups_;  ///< whose tables are found together
+  int64_t pairs_;         ///< of outputs of a group
   x86::AlignedWords codes_;
 };
 

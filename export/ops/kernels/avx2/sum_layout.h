@@ -17,6 +17,7 @@ constexpr uint8_t kPixel = 0x80;      ///< set in the byte of every pixel
 constexpr int64_t kMostVectors = 2;   ///< of a tile's table entries
 constexpr int64_t kVectorLanes = 64;  ///< positions of a vector, two a byte
 constexpr int64_t kMostStride = 4;
+constexpr int64_t kMostTaps = 64;
 constexpr int64_t kSumSlack = 256;  ///< bytes after a plane that may be read
 
 /// One axis: output o meets pixel o * stride + tap * dilation - pad, which is number o + shift(tap) of phase(tap).
@@ -51,16 +52,17 @@ struct SumLayout {
     const int64_t end = x86::larger(vertical.pixels(0) * pitch, positions + kMostVectors * kVectorLanes + last);
     plane_bytes = x86::round_up(lead + end + kSumSlack, 64);
     five_bytes = vertical.stride * horizontal.stride * plane_bytes;
+    for (int64_t tap = 0; tap < vertical.taps * horizontal.taps; ++tap) {
+      const int64_t row = tap / horizontal.taps, column = tap % horizontal.taps;
+      tap_bytes[tap] = plane(vertical.phase(row), horizontal.phase(column)) + offset(tap);
+    }
   }
 
   int64_t plane(int64_t row_phase, int64_t column_phase) const {
     return (row_phase * horizontal.stride + column_phase) * plane_bytes + lead;
   }
   /// Where the bytes of a tap begin among those of a five.
-  int64_t at(int64_t tap) const {
-    const int64_t row = tap / horizontal.taps, column = tap % horizontal.taps;
-    return plane(vertical.phase(row), horizontal.phase(column)) + offset(tap);
-  }
+  int64_t at(int64_t tap) const { return tap_bytes[tap]; }
 
   int64_t outputs() const { return vertical.outputs * horizontal.outputs; }
 
@@ -74,6 +76,7 @@ struct SumLayout {
   int64_t positions;  ///< numbers of output positions, some of which lie between rows
   int64_t lead;       ///< zeros before a plane
   int64_t plane_bytes, five_bytes;
+  int64_t tap_bytes[kMostTaps];
 
  private:
   int64_t offset(int64_t tap) const {

@@ -62,6 +62,18 @@ struct SumTables {
   }
 };
 
+/// The entries of a group come from one table (three taps of a row, with a stride of 1), from two (with a stride of 2
+/// the outer taps share one), or from three.
+template <int tables>
+struct SumGroup {
+  static_assert(tables >= 1 && tables <= kGroupEntries);
+  static constexpr int64_t kReaches = 3 - tables;  ///< how far taps are apart that share a table
+  static constexpr int64_t table(int64_t entry) { return tables == 1 ? 0 : tables == 2 ? entry / 2 : entry; }
+  static constexpr int64_t reaches(int64_t entry) { return tables == 1 ? entry : tables == 2 ? entry % 2 : 0; }
+  /// Of the tap in a column of the kernel.
+  static constexpr int64_t entry(int64_t column) { return tables == 2 ? (3 - column) % 3 : column; }
+};
+
 /// What an output channel has counted of a tile.
 template <int vectors>
 struct alignas(64) TileSums {
@@ -106,17 +118,16 @@ EDGENET_INLINE void part_sums(const __m256i (&all)[vectors], const __m256i (&hig
 }
 
 /// Adds the entries of `groups` words of codes for two output channels: 3 bytes for each, 8 times the number of an
-/// entry. `together` taps share a table, whose positions are `reach` apart; `known` is that, or 0 for any.
-template <int vectors, int together, int known>
-EDGENET_NOINLINE void count_groups(const uint8_t* tables, const uint64_t* codes, int64_t groups, int64_t reach,
+/// entry. Taps that share a table meet positions `reach` apart; `known` is that, or 0 for any.
+template <int vectors, int tables, int known>
+EDGENET_NOINLINE void count_groups(const uint8_t* table, const uint64_t* codes, int64_t groups, int64_t reach,
                                    const SumVisit& visit, TileSums<vectors>* sums) {
   using Tables = SumTables<vectors>;
-  static_assert(together == 1 || together == kGroupEntries);
+  using Group = SumGroup<tables>;
   constexpr int64_t kScale = Tables::kEntryBytes / 8;
   if (known > 0) reach = known;
-  const int64_t apart = together == 1 ? Tables::kBytes : reach;
-  // Of a shared table only bytes of one cache line are read.
-  const int64_t next = together == 1 ? 32 : 32 - 2 * reach;
+  // Only bytes of one cache line are read.
+  const int64_t next = 32 - Group::kReaches * reach;
   __m256i all[2][vectors], high[2][vectors];
   x86::unroll<2>([&](auto i) EDGENET_LAMBDA {
     x86::unroll<vectors>([&](auto v) EDGENET_LAMBDA {
@@ -135,17 +146,18 @@ EDGENET_NOINLINE void count_groups(const uint8_t* tables, const uint64_t* codes,
       __asm__("" : "+Q"(code));  // bytes of this register cost one instruction each
     });
     x86::unroll<2>([&](auto i) EDGENET_LAMBDA {
-      const size_t a = entry[3 * i], b = entry[3 * i + 1], c = entry[3 * i + 2];
       x86::unroll<vectors>([&](auto v) EDGENET_LAMBDA {
-        const int64_t at = v * next;
-        __m256i three = Tables::load(tables + b * kScale + (apart + at));
-        three = _mm256_add_epi8(three, Tables::load(tables + a * kScale + at));
-        three = _mm256_add_epi8(three, Tables::load(tables + c * kScale + (2 * apart + at)));
+        const auto load = [&](auto e) EDGENET_LAMBDA {
+          const int64_t at = Group::table(e) * Tables::kBytes + Group::reaches(e) * reach + v * next;
+          return Tables::load(table + entry[3 * i + e] * kScale + at);
+        };
+        __m256i three = _mm256_add_epi8(load(std::integral_constant<int, 1>{}), load(std::integral_constant<int, 0>{}));
+        three = _mm256_add_epi8(three, load(std::integral_constant<int, 2>{}));
         all[i][v] = _mm256_add_epi8(all[i][v], three);
         high[i][v] = _mm256_add_epi8(high[i][v], _mm256_srli_epi16(three, 4));
       });
     });
-    tables += kGroupEntries / together * Tables::kBytes;
+    table += tables * Tables::kBytes;
   }
   x86::unroll<2>([&](auto i) EDGENET_LAMBDA {
     if (visit.part) return part_sums<vectors>(all[i], high[i], visit.add_words, sums[i]);

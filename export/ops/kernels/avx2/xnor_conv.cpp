@@ -76,8 +76,9 @@ struct Isa {
 
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
   if (has_tables(weights)) {
-    if (XnorSumConv2d<3>::suits(weights)) return std::make_unique<XnorSumConv2d<3>>(weights);
     if (XnorSumConv2d<1>::suits(weights)) return std::make_unique<XnorSumConv2d<1>>(weights);
+    if (XnorSumConv2d<2>::suits(weights)) return std::make_unique<XnorSumConv2d<2>>(weights);
+    if (XnorSumConv2d<3>::suits(weights)) return std::make_unique<XnorSumConv2d<3>>(weights);
   }
   return x86::make_xnor_conv2d<Isa>(weights);
 }
