@@ -238,8 +238,6 @@ class XnorSumConv2d final : public ConvKernel {
       visit.part = last || in_bytes + chunk_groups_ > kMostGroups;
       const uint64_t* from = codes + code_index(task.channel / 2, first);
       for (int64_t c = 0; c < task.channels; c += 2, from += count) {
-        if (last) tile.prefetch(task.channel + c);
-        if (last) tile.prefetch(task.channel + c + 1 < group_outputs_ ? task.channel + c + 1 : task.channel + c);
         count_pair<vectors>(memory, from, count, visit, sums + c);
       }
       if (!visit.part) continue;

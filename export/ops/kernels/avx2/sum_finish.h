@@ -97,13 +97,6 @@ class TileFinish {
              const int16_t* words)
       : outputs_(outputs), runs_(runs), half_(half), values_(values), words_(words) {}
 
-  /// Asks for the memory that a channel's floats go to: where layers are large no near cache holds it.
-  void prefetch(int64_t channel) const {
-    if (outputs_.form.to_signs) return;
-    const float* y = outputs_.y + channel * outputs_.outputs + runs_.first;
-    for (int64_t i = 0; i < runs_.lanes; i += 16) __builtin_prefetch(y + i, 1, 2);
-  }
-
   /// Up to 8 channels from `channel` on, a multiple of 8. `bounds` may be null.
   void finish(const Sums* sums, int64_t channel, int64_t channels, const SignBound* bounds) const {
     if (outputs_.form.to_signs) {
