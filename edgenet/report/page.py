@@ -10,6 +10,7 @@ from edgenet.bench.statistics import QUANTILES
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
 from edgenet.report import bubbles, cells, profile
+from edgenet.report.robustness import NOTE, attacked
 from edgenet.tasks.measures import get_measure
 
 _MEMORY = (
@@ -35,7 +36,8 @@ def write_html(result: Mapping[str, Any], path: str | Path) -> None:
 
 
 def html(result: Mapping[str, Any]) -> str:
-    """Return a page of the result: chart, tables, distributions of latency, memory, layers, environments.
+    """Return a page of the result: chart, tables, distributions of latency, memory, layers, accuracy under attack,
+    environments.
 
     Args:
         result: as `edgenet.bench.run` returns it.
@@ -61,6 +63,7 @@ def html(result: Mapping[str, Any]) -> str:
         notes=cells.notes(result),
         chart=bubbles.chart(result["rows"]),
         plane=bubbles,
+        about_attacks=NOTE,
         networks=[_network(rows) for rows in cells.networks(result)],
         environments=[
             (device, [(key, value) for key, value in stamp.items() if value is not None and key != "features"])
@@ -82,6 +85,7 @@ def _network(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "latency": _latency(rows),
         "memory": _memory(rows),
         "profiles": [_profile(row) for row in rows if row["profile"]],
+        "attacked": attacked(rows),
     }
 
 

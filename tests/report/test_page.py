@@ -62,6 +62,8 @@ def full_result() -> dict[str, Any]:
     told["rows"][2]["profile"] = [layer("conv2", 6.0, precision="1x1", macs=0, binary_macs=64_000, fused=["Relu"])]
     told["rows"][2]["profile"] += [layer("softmax", 4.0, precision=None, macs=None, binary_macs=None, weight_bytes=0)]
     told["rows"][2]["energy_mj"] = 1.25
+    points = [{"epsilon": 0.0, "value": 0.97}, {"epsilon": 8 / 255, "value": 0.412}]
+    told["rows"][0]["robustness"] = {"metric": "top1", "samples": 1000, "accuracies": points}
     return told
 
 
@@ -103,6 +105,14 @@ def test_what_a_network_gains_and_loses_stands_in_large_figures() -> None:
     text = Page(report.html(full_result())).text
     assert "xnor native 3.56x as fast 19.8x smaller 1.2 points lost" in text
     assert "xnor portable ! 1.21x as long 19.8x smaller" in text
+
+
+def test_accuracy_under_attack_is_on_the_page_where_it_was_measured() -> None:
+    text = Page(report.html(full_result())).text
+    assert "Accuracy under attack" in text
+    assert "8/255" in text
+    assert "41.2 %" in text
+    assert "Accuracy under attack" not in Page(report.html(result())).text
 
 
 def test_rows_of_several_devices_share_a_table_and_tell_theirs() -> None:
