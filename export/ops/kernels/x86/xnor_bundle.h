@@ -22,6 +22,20 @@ namespace {  // internal linkage: this header is compiled for several instructio
 constexpr int kLowPlanes = 7;            ///< bits of a count that are added up in registers; a chunk adds 128 at most
 constexpr int64_t kBundleVectors = 128;  ///< 15 majorities x 8, then a pair's majority and parity x 4
 
+/// The numbers of 64 lanes whose bits are 8 bytes in each of `planes` planes, a byte of them a lane.
+EDGENET_INLINE void gather_lanes(const uint8_t* plane, int64_t plane_bytes, int planes, __m512i& low, __m512i& high) {
+  low = high = _mm512_setzero_si512();
+  const auto add_bit = [&](__m512i& sum, int bit) EDGENET_LAMBDA {
+    uint64_t lanes;
+    std::memcpy(&lanes, plane, 8);
+    sum = _mm512_mask_add_epi8(sum, lanes, sum, _mm512_set1_epi8(static_cast<char>(1 << bit)));
+    plane += plane_bytes;
+  };
+  unroll<kLowPlanes>([&](auto bit) EDGENET_LAMBDA { add_bit(low, bit); });
+  if (planes > 7) add_bit(low, 7);
+  for (int bit = 8; bit < planes; ++bit) add_bit(high, bit - 8);
+}
+
 /// The numbers whose bits are `planes` vectors of `bytes` bytes, lane by lane.
 template <int64_t bytes>
 void store_lanes(const uint8_t* from, int planes, uint16_t* to) {
@@ -29,27 +43,37 @@ void store_lanes(const uint8_t* from, int planes, uint16_t* to) {
     return _mm512_or_si512(_mm512_cvtepu8_epi16(low), _mm512_slli_epi16(_mm512_cvtepu8_epi16(high), 8));
   };
   for (int64_t word = 0; word < bytes; word += 8, to += 64) {
-    const uint8_t* plane = from + word;
-    __m512i low = _mm512_setzero_si512();
-    __m512i high = _mm512_setzero_si512();
-    const auto add_bit = [&](__m512i& sum, int bit) EDGENET_LAMBDA {
-      uint64_t lanes;
-      std::memcpy(&lanes, plane, 8);
-      sum = _mm512_mask_add_epi8(sum, lanes, sum, _mm512_set1_epi8(static_cast<char>(1 << bit)));
-      plane += bytes;
-    };
-    unroll<kLowPlanes>([&](auto bit) EDGENET_LAMBDA { add_bit(low, bit); });
-    if (planes > 7) add_bit(low, 7);
-    for (int bit = 8; bit < planes; ++bit) add_bit(high, bit - 8);
+    __m512i low, high;
+    gather_lanes(from + word, bytes, planes, low, high);
     _mm512_store_si512(to, widen(_mm512_castsi512_si256(low), _mm512_castsi512_si256(high)));
     _mm512_store_si512(to + 32, widen(_mm512_extracti64x4_epi64(low, 1), _mm512_extracti64x4_epi64(high, 1)));
   }
 }
 
-struct Slice512 {
+/// What slices of every width do alike.
+template <class S>
+struct SliceOf {
+  static void store_counts(const uint8_t* from, int planes, uint16_t* to) { store_lanes<S::kBytes>(from, planes, to); }
+  template <class Vector>
+  static Vector parity(Vector a, Vector b, Vector c) {
+    return S::template logic<0x96>(a, b, c);
+  }
+  /// a < b of numbers whose lower bits compare as `below`.
+  template <class Vector>
+  static Vector below(Vector a, Vector b, Vector below) {
+    return S::template logic<0x8e>(a, b, below);
+  }
+  /// The bits from `bit` on.
+  static auto load_bits(const uint64_t* words, int64_t bit) {
+    const int shift = static_cast<int>(bit % 64);
+    return S::shift_right(S::load_words(words + bit / 64), _mm_cvtsi32_si128(shift)) |
+           S::shift_left(S::load_words(words + bit / 64 + 1), _mm_cvtsi32_si128(64 - shift));
+  }
+};
+
+struct Slice512 : SliceOf<Slice512> {
   using Vector = __m512i;
   static constexpr int64_t kBytes = 64;
-  static void store_counts(const uint8_t* from, int planes, uint16_t* to) { store_lanes<kBytes>(from, planes, to); }
   static Vector zero() { return _mm512_setzero_si512(); }
   static Vector load(const void* from) { return _mm512_load_si512(from); }
   static void store(void* to, Vector v) { _mm512_store_si512(to, v); }
@@ -66,25 +90,15 @@ struct Slice512 {
   static Vector logic(Vector a, Vector b, Vector c) {
     return _mm512_ternarylogic_epi64(a, b, c, table);
   }
-  static Vector parity(Vector a, Vector b, Vector c) { return logic<0x96>(a, b, c); }
-  /// a < b of numbers whose lower bits compare as `below`.
-  static Vector below(Vector a, Vector b, Vector below) { return logic<0x8e>(a, b, below); }
   static Vector all(bool bit) { return _mm512_set1_epi64(-static_cast<int64_t>(bit)); }
-  static Vector without(Vector a, Vector b) { return _mm512_andnot_si512(b, a); }
-  /// The bits from `bit` on.
-  static Vector load_bits(const uint64_t* words, int64_t bit) {
-    const __m512i low = _mm512_loadu_si512(words + bit / 64);
-    const __m512i high = _mm512_loadu_si512(words + bit / 64 + 1);
-    const int shift = static_cast<int>(bit % 64);
-    return _mm512_or_si512(_mm512_srl_epi64(low, _mm_cvtsi32_si128(shift)),
-                           _mm512_sll_epi64(high, _mm_cvtsi32_si128(64 - shift)));
-  }
+  static Vector load_words(const uint64_t* words) { return _mm512_loadu_si512(words); }
+  static Vector shift_right(Vector words, __m128i by) { return _mm512_srl_epi64(words, by); }
+  static Vector shift_left(Vector words, __m128i by) { return _mm512_sll_epi64(words, by); }
 };
 
-struct Slice256 {
+struct Slice256 : SliceOf<Slice256> {
   using Vector = __m256i;
   static constexpr int64_t kBytes = 32;
-  static void store_counts(const uint8_t* from, int planes, uint16_t* to) { store_lanes<kBytes>(from, planes, to); }
   static Vector zero() { return _mm256_setzero_si256(); }
   static Vector load(const void* from) { return _mm256_load_si256(static_cast<const __m256i*>(from)); }
   static void store(void* to, Vector v) { _mm256_store_si256(static_cast<__m256i*>(to), v); }
@@ -93,23 +107,17 @@ struct Slice256 {
   static Vector logic(Vector a, Vector b, Vector c) {
     return _mm256_ternarylogic_epi64(a, b, c, table);
   }
-  static Vector parity(Vector a, Vector b, Vector c) { return logic<0x96>(a, b, c); }
-  static Vector below(Vector a, Vector b, Vector below) { return logic<0x8e>(a, b, below); }
   static Vector all(bool bit) { return _mm256_set1_epi64x(-static_cast<int64_t>(bit)); }
-  static Vector without(Vector a, Vector b) { return _mm256_andnot_si256(b, a); }
-  static Vector load_bits(const uint64_t* words, int64_t bit) {
-    const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + bit / 64));
-    const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + bit / 64 + 1));
-    const int shift = static_cast<int>(bit % 64);
-    return _mm256_or_si256(_mm256_srl_epi64(low, _mm_cvtsi32_si128(shift)),
-                           _mm256_sll_epi64(high, _mm_cvtsi32_si128(64 - shift)));
+  static Vector load_words(const uint64_t* words) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
   }
+  static Vector shift_right(Vector words, __m128i by) { return _mm256_srl_epi64(words, by); }
+  static Vector shift_left(Vector words, __m128i by) { return _mm256_sll_epi64(words, by); }
 };
 
-struct Slice128 {
+struct Slice128 : SliceOf<Slice128> {
   using Vector = __m128i;
   static constexpr int64_t kBytes = 16;
-  static void store_counts(const uint8_t* from, int planes, uint16_t* to) { store_lanes<kBytes>(from, planes, to); }
   static Vector zero() { return _mm_setzero_si128(); }
   static Vector load(const void* from) { return _mm_load_si128(static_cast<const __m128i*>(from)); }
   static void store(void* to, Vector v) { _mm_store_si128(static_cast<__m128i*>(to), v); }
@@ -118,17 +126,10 @@ struct Slice128 {
   static Vector logic(Vector a, Vector b, Vector c) {
     return _mm_ternarylogic_epi64(a, b, c, table);
   }
-  static Vector parity(Vector a, Vector b, Vector c) { return logic<0x96>(a, b, c); }
-  static Vector below(Vector a, Vector b, Vector below) { return logic<0x8e>(a, b, below); }
   static Vector all(bool bit) { return _mm_set1_epi64x(-static_cast<int64_t>(bit)); }
-  static Vector without(Vector a, Vector b) { return _mm_andnot_si128(b, a); }
-  static Vector load_bits(const uint64_t* words, int64_t bit) {
-    const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words + bit / 64));
-    const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words + bit / 64 + 1));
-    const int shift = static_cast<int>(bit % 64);
-    return _mm_or_si128(_mm_srl_epi64(low, _mm_cvtsi32_si128(shift)),
-                        _mm_sll_epi64(high, _mm_cvtsi32_si128(64 - shift)));
-  }
+  static Vector load_words(const uint64_t* words) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(words)); }
+  static Vector shift_right(Vector words, __m128i by) { return _mm_srl_epi64(words, by); }
+  static Vector shift_left(Vector words, __m128i by) { return _mm_sll_epi64(words, by); }
 };
 
 /// The code of 32 bits, as XnorBundleCodes has it.

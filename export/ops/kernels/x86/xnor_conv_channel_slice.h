@@ -63,17 +63,8 @@ class ChannelSlice {
   /// to[position * 64 + i] = the count of channel 64 * word + i.
   void store_counts(int64_t word, int64_t positions, uint16_t* to) const {
     for (int64_t position = 0; position < positions; ++position, to += 64) {
-      const uint8_t* plane = counts(position) + word * 8;
-      __m512i low = _mm512_setzero_si512();
-      __m512i high = _mm512_setzero_si512();
-      const auto add_bit = [&](__m512i& sum, int bit) EDGENET_LAMBDA {
-        uint64_t lanes;
-        std::memcpy(&lanes, plane, 8);
-        sum = _mm512_mask_add_epi8(sum, lanes, sum, _mm512_set1_epi8(static_cast<char>(1 << bit)));
-        plane += kPlaneBytes;
-      };
-      unroll<8>([&](auto bit) EDGENET_LAMBDA { add_bit(low, bit); });
-      for (int bit = 8; bit < planes_; ++bit) add_bit(high, bit - 8);
+      __m512i low, high;
+      gather_lanes(counts(position) + word * 8, kPlaneBytes, planes_, low, high);
       store_shorts(_mm512_castsi512_si256(low), _mm512_castsi512_si256(high), to);
       store_shorts(_mm512_extracti64x4_epi64(low, 1), _mm512_extracti64x4_epi64(high, 1), to + 32);
     }
