@@ -101,6 +101,24 @@ struct FloatTable256 {
   }
 };
 
+/// 4 activations have 16 signed sums, of which 4 bits of weight pick one for each of 32 outputs, plane by plane. So
+/// many are added as bytes, then even and odd bytes as words.
+template <int kAdded, int kPlanes>
+struct ConvByteTable256 {
+  using Vector = __m256i;
+  static constexpr int kSums = 3, kProducts = kAdded * 32 * 4 / kPlanes;
+  Vector all{}, odd{};
+  void add(Vector table, Vector index) {
+    Vector bytes = _mm256_shuffle_epi8(table, index);
+    for (int i = 1; i < kAdded; ++i) {
+      hide(index);
+      bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(table, index));
+    }
+    all = _mm256_add_epi16(all, bytes);
+    odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
+  }
+};
+
 #if defined(__AVXVNNI__)
 struct Int8x256 {
   using Vector = __m256i;
@@ -182,7 +200,9 @@ void print_sum_table() {
 void print_256() {
   print_peak<Fma256>("avx2", "fma");
   print_peak<FloatTable256>("avx2", "float table");
+  print_peak<ConvByteTable256<2, 3>>("avx2", "conv byte table");
   print_peak<Int8x256>("avx2", "int8");
+  print_peak<ConvByteTable256<4, 2>>("avx2", "int8 table");
   print_peak<Popcount256>("avx2", "popcount");
   print_peak<SignTable256>("avx2", "sign table");
   print_sum_table();

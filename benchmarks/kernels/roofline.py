@@ -16,7 +16,10 @@ what its inner loop alone reaches, operands in registers (`peaks.cpp`):
   activations (3 on AVX2), and an addition.
 - `byte table`, the same of linear and recurrent layers (AVX-512 with VBMI): for 64 outputs at once, vpermb picks one of
   the signed sums of 6 activations, a plane of 8 or 6 bits of it; 4 are added as bytes and then as words, 3 planes.
+- `conv byte table`, the same of convolutions (AVX2): for 32 outputs at once, vpshufb picks one of the signed sums of 4
+  activations, 3 planes; 2 are added as bytes.
 - `int8`: VNNI where there is any, else vpmaddubsw, vpmaddwd and an addition.
+- `int8 table`, convolutions of binary weights and 8-bit activations (AVX2): as `conv byte table`, 2 planes, 4 added.
 - `fma`: full precision.
 
 A fraction above 1 says that a kernel found something better than the loop that stands for its arithmetic here, or that
@@ -67,8 +70,8 @@ def arithmetics(op: str, scheme: str, activations: str | None = None) -> tuple[s
         return ("sign table", "sum table", "bit slices") if op.startswith("conv") else ("popcount",)
     if scheme == "bwn":
         if activations:
-            return ("int8",)
-        return ("float table",) if op.startswith("conv") else ("float table", "byte table")
+            return ("int8", "int8 table")
+        return ("float table", "conv byte table") if op.startswith("conv") else ("float table", "byte table")
     return ("int8",) if scheme == "int8" else ("fma",)
 
 

@@ -73,7 +73,8 @@ void compare(const KernelSet& set, const Case& test, bool threads, Report& repor
   absolute.weights.packed = ones.data();
   for (float& value : absolute.x) value = std::fabs(value);
   for (float& value : absolute.scale) value = 1e-5f * std::fabs(value);
-  for (float& value : absolute.bias) value = 1e-6f + 1e-6f * std::fabs(value);  // the last rounding
+  // The last rounding; outputs without a bias are as small as their activations.
+  for (float& value : absolute.bias) value = value == 0 ? 1e-37f : 1e-6f + 1e-6f * std::fabs(value);
   const auto tolerance = run(*scalar_kernels.bwn_conv2d(absolute.weights), absolute, false, &intact);
   const auto found = run(*set.bwn_conv2d(test.weights), test, threads, &intact);
   const int64_t at = first_difference(found.data(), expected.data(), tolerance.data(), test.outputs());
@@ -98,7 +99,7 @@ Case random_case(Random& random) {
   const bool square = random.chance(0.6);
   w.group = random.pick<int64_t>({1, 1, 1, 2, 3});
   w.group_channels = random.pick<int64_t>({1, 2, 3, 4, 5, 7, 8, 12, 16, 31, 33, 64, 65, 100});
-  w.out_channels = w.group * random.pick<int64_t>({1, 2, 3, 4, 7, 8, 9, 16, 17});
+  w.out_channels = w.group * random.pick<int64_t>({1, 2, 3, 4, 7, 8, 9, 16, 17, 33, 70});
   w.kernel_height = random.pick<int64_t>({1, 2, 3, 3, 3, 5, 7});
   w.kernel_width = square ? w.kernel_height : random.pick<int64_t>({1, 2, 3, 4, 5});
   w.stride_height = random.pick<int64_t>({1, 1, 2, 2, 3});
@@ -158,6 +159,44 @@ std::vector<Case> large_cases(Random& random) {
   return cases;
 }
 
+/// Images whose activations are of very different sizes, from one to the next and within one: what numbers of a common
+/// step hold badly. Zeros are many, and whole windows of them; there is no bias that would hide what is small.
+void make_uneven(Case& test, Random& random) {
+  const Image& image = test.image;
+  const int64_t area = image.height * image.width;
+  for (int64_t n = 0; n < image.batch; ++n) {
+    const float size = random.pick({1.0f, 1.0f, 1e-33f, 1e-20f, 1e30f});
+    const int64_t fade = random.pick({0, 0, 1, 3, 8});  // powers of ten, from the top to the bottom
+    const bool sparse = random.chance(0.5);
+    float* x = test.x.data() + n * image.channels * area;
+    for (int64_t i = 0; i < image.channels * area; ++i) {
+      const float depth = static_cast<float>(i % area) / static_cast<float>(area);
+      x[i] = sparse && x[i] < 0 ? 0.0f : x[i] * size * std::pow(10.0f, -depth * static_cast<float>(fade));
+    }
+    if (sparse) {
+      for (int64_t channel = 0; channel < image.channels; ++channel) {
+        for (int64_t i = area / 2; i < area; ++i) x[channel * area + i] = 0;
+      }
+    }
+    const float outlier = random.pick({1.0f, 10.0f, 100.0f, 1e4f, 1e8f});
+    x[random.between(0, image.channels * area - 1)] = size * outlier;
+    if (random.chance(0.1)) x[random.between(0, image.channels * area - 1)] = 3e38f;
+  }
+  for (float& value : test.bias) value = 0;
+}
+
+void check_uneven(Random& random, Report& report) {
+  for (int i = 0; i < 150; ++i) {
+    if (left_out(random)) continue;
+    Case test = random_case(random);
+    test.weights.group_channels = random.pick<int64_t>({4, 7, 8, 16, 31, 64});
+    test.weights.out_channels = test.weights.group * random.pick<int64_t>({12, 17, 32, 33, 64, 70});
+    if (!fill(test, random, false)) continue;
+    make_uneven(test, random);
+    for (const KernelSet* set : runnable_kernels()) compare(*set, test, random.chance(0.3), report);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -169,6 +208,7 @@ int main() {
     Case test = random_case(random);
     check(test, random, report);
   }
+  check_uneven(random, report);
   for (const Case& test : large_cases(random)) {
     if (left_out(random)) continue;
     for (const KernelSet* set : runnable_kernels()) {

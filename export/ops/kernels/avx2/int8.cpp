@@ -1,6 +1,7 @@
 #include "kernels/x86/int8.h"
 
 #include "kernels/avx2/avx2.h"
+#include "kernels/avx2/byte_conv.h"
 #include "kernels/avx2/int8_halves.h"
 #include "kernels/x86/int8_256.h"
 #include "kernels/x86/pixel_conv.h"
@@ -22,7 +23,11 @@ std::unique_ptr<ConvKernel> make_int8_conv2d(const ConvWeights& w) {
   return std::make_unique<x86::Int8Conv2d<SignedBytes, x86::Int8Weights>>(w);
 }
 
+/// Of few channels or outputs, tables of bytes or their look-ups would be mostly empty.
 std::unique_ptr<ConvKernel> make_bwn_int8_conv2d(const ConvWeights& weights) {
+  if (weights.group_channels >= 4 && weights.out_channels / weights.group >= 12) {
+    return std::make_unique<ByteBwnInt8Conv2d>(weights);
+  }
   return std::make_unique<x86::Int8Conv2d<x86::Int8Simd256<x86::BinaryProducts>, x86::BitWeights>>(weights);
 }
 

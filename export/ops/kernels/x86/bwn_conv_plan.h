@@ -1,6 +1,5 @@
 // How a convolution by look-up goes over its images: slab by slab. A slab is as many output rows, or whole images, as
-// have their tables in half of a usual L2 cache; first its tables are made, then its outputs are summed, block by
-// block.
+// have their tables in a part of the L2 cache; first its tables are made, then its outputs are summed, block by block.
 #pragma once
 #include <cstdint>
 
@@ -19,13 +18,16 @@ struct PixelBlock {
   int64_t first, count;
 };
 
+/// What a slab is worth: so many bytes of tables, and as many workers as each have so many products.
+struct SlabSize {
+  int64_t bytes, task_products;
+};
+
 /// Tables lie [unit of the slab][row, modulo ring_rows][column][field]; a field is `entries` floats.
 struct BwnConvPlan {
-  static constexpr int64_t kSlabFloats = 512 * 1024 / sizeof(float);
-  static constexpr int64_t kTaskProducts = int64_t{1} << 22;  // some 30 microseconds
-  static constexpr int64_t kMaxWorkers = 8;                   // each has sums of its own
+  static constexpr int64_t kMaxWorkers = 8;  // each has sums of its own
 
-  BwnConvPlan(const ConvWeights& w, const Image& image, int64_t column_floats, int64_t max_pixels)
+  BwnConvPlan(const ConvWeights& w, const Image& image, int64_t column_floats, int64_t max_pixels, const SlabSize& slab)
       : vertical(w.kernel_height, w.stride_height, w.dilation_height, w.pad_top, image.height, image.out_height),
         horizontal(w.kernel_width, w.stride_width, w.dilation_width, w.pad_left, image.width, image.out_width),
         units(image.batch * w.group),
@@ -33,14 +35,15 @@ struct BwnConvPlan {
         row_floats(horizontal.tables() * column_floats),
         block_rows(larger(1, max_pixels / image.out_width)),
         row_blocks((image.out_width + max_pixels - 1) / max_pixels) {
-    const int64_t rows = (kSlabFloats / row_floats - vertical.span()) / vertical.stride + 1;
+    const int64_t slab_floats = slab.bytes / static_cast<int64_t>(sizeof(float));
+    const int64_t rows = (slab_floats / row_floats - vertical.span()) / vertical.stride + 1;
     slab_rows = smaller(image.out_height, larger(1, rows / block_rows) * block_rows);
     ring_rows = (slab_rows - 1) * vertical.stride + vertical.span();
     const bool whole = slab_rows == image.out_height;
-    slab_units = whole ? smaller(units, larger(1, kSlabFloats / (ring_rows * row_floats))) : 1;
+    slab_units = whole ? smaller(units, larger(1, slab_floats / (ring_rows * row_floats))) : 1;
     const int64_t products = slab_units * slab_rows * image.out_width * (w.out_channels / w.group) * w.group_channels *
                              w.kernel_height * w.kernel_width;
-    workers = larger(1, smaller(kMaxWorkers, products / kTaskProducts));
+    workers = larger(1, smaller(kMaxWorkers, products / slab.task_products));
   }
 
   int64_t ring_floats() const { return slab_units * ring_rows * row_floats; }
