@@ -45,8 +45,12 @@ def load_checkpoint(path: str | Path, factory: Factory | None = None) -> tuple[n
     names is not imported. Raises EdgenetError where files are missing or damaged, or that factory is.
     """
     path = weights_path(path)
-    if not path.is_file():
-        raise EdgenetError(f"no checkpoint at {path}")
+    for file in (path, path.with_suffix(".json")):
+        if not file.is_file():
+            raise EdgenetError(
+                f"there is no {file}: a checkpoint is a .safetensors of a run folder that edgenet binarize wrote, "
+                "with its .json beside it; name one of those"
+            )
     metadata = read_json(path.with_suffix(".json"))
     missing = [key for key in _REQUIRED if key not in metadata]
     if missing:

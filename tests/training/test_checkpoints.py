@@ -72,8 +72,8 @@ def change(path, **entries):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda path: path.unlink(), "no checkpoint at"),
-        (lambda path: path.with_suffix(".json").unlink(), "cannot be read as JSON"),
+        (lambda path: path.unlink(), "there is no .*safetensors: a checkpoint is"),
+        (lambda path: path.with_suffix(".json").unlink(), "there is no .*json: a checkpoint is"),
         (lambda path: path.with_suffix(".json").write_text("{"), "cannot be read as JSON"),
         (lambda path: path.with_suffix(".json").write_text("[]"), "holds no JSON object"),
         (lambda path: path.with_suffix(".json").write_text("{}"), "lacks 'model'"),
