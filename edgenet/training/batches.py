@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgenet.tasks import DataSet, Ragged, SequenceDataSet, SequenceSplit, Split
 from edgenet.training.objectives import TensorBatch
+from edgenet.training.word_dropout import WordDropout
 
 _POOL = 20  # batches whose samples are sorted by length together: little padding, and yet another mix each epoch
 
@@ -55,11 +56,15 @@ def shift_images(images: NDArray[np.float32], shift: int, generator: np.random.G
 class SequenceBatches:
     """Iterates over one epoch of samples of unequal lengths, shuffled, those of a batch about as long as each other.
 
-    Order by seed and epoch, sizes of the batches, and shifts, those of images of one size, as for `Batches`.
+    Order by seed and epoch, sizes of the batches, and shifts, those of images of one size, as for `Batches`; so are
+    the tokens that `word_dropout` replaces.
     """
 
-    def __init__(self, split: SequenceSplit, batch_size: int, seed: int, shift: int, epoch: Callable[[], int]) -> None:
-        self.split, self.seed, self.shift, self.epoch = split, seed, shift, epoch
+    def __init__(
+        self, split: SequenceSplit, batch_size: int, seed: int, shift: int, epoch: Callable[[], int],
+        word_dropout: WordDropout | None = None,
+    ) -> None:  # fmt: skip
+        self.split, self.seed, self.shift, self.epoch, self.word_dropout = split, seed, shift, epoch, word_dropout
         self.count = max(1, len(split) // batch_size)
         raw, targets = split.raw, split.targets
         self._lengths = np.zeros((2, len(split)), np.int64)
@@ -82,6 +87,8 @@ class SequenceBatches:
             batch = self.split.batch(batches[index])
             if self.shift and not isinstance(self.split.raw, Ragged):
                 batch = replace(batch, inputs=shift_images(batch.inputs, self.shift, generator))
+            if self.word_dropout is not None:
+                batch = replace(batch, inputs=self.word_dropout(batch.inputs, generator))
             yield TensorBatch.of(batch)
 
 

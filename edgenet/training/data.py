@@ -21,6 +21,7 @@ from edgenet.training.batches import AnyBatches, Batches, SequenceBatches
 from edgenet.training.networks import Network
 from edgenet.training.objectives import Objective, TensorBatch, get_objective
 from edgenet.training.recipes import Recipe
+from edgenet.training.word_dropout import WordDropout
 
 AnyData = DataSet | SequenceDataSet
 _BATCH = 128
@@ -66,9 +67,15 @@ def output_size(data: AnyData) -> int:
 
 
 def make_batches(data: AnyData, recipe: Recipe, seed: int, epoch: Any) -> AnyBatches:
-    """The training split in batches; `epoch()` tells which epoch it is."""
+    """The training split in batches; `epoch()` tells which epoch it is.
+
+    Raises EdgenetError for word dropout of what has no words.
+    """
     if isinstance(data, SequenceDataSet):
-        return SequenceBatches(data.train, recipe.batch_size, seed, recipe.shift, epoch)
+        dropout = WordDropout.of(data, recipe.word_dropout) if recipe.word_dropout else None
+        return SequenceBatches(data.train, recipe.batch_size, seed, recipe.shift, epoch, dropout)
+    if recipe.word_dropout:
+        raise EdgenetError(f"word dropout is for texts, and {data.name} has none: use a recipe with word_dropout 0")
     return Batches(data.train, recipe.batch_size, seed, recipe.shift, epoch)
 
 

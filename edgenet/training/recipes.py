@@ -43,6 +43,7 @@ class Recipe:
     tbptt: int = 0  # truncated back-propagation: steps of a sequence for each of the optimizer; 0: whole sequences
     patience: int = 0  # stop early: epochs without a better validation before training ends; 0: all epochs
     balanced: bool = False  # classes weigh in the loss by how rare they are: N / (classes * N of the class)
+    word_dropout: float = 0.0  # a: tokens become <unk> in training with probability a / (a + their count); 0: none
 
     def binary_options(self) -> dict[str, Any]:
         """What of it `edgenet.nn.binarize` takes."""
@@ -96,8 +97,11 @@ _RANDOMLY_WIRED = _recipes((6, 6, 12), (2e-3, 2e-3, 2e-3))
 _TEXT = _recipes((10, 10, 15), (2e-3, 2e-3, 3e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary")
 _TEXT["full"] = replace(_TEXT["full"], embeddings=None)
 
-# Few texts, learnt in few passes: more of them are learnt by heart.
-_SHORT_TEXT = _recipes((6, 6, 8), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary")
+# Few texts, learnt in few passes: more of them are learnt by heart. Word dropout makes as many more words unknown as
+# new texts have: 3.3 % of those of SMS spam's training split, where a tenth left out has 3.2 % more than the rest.
+_SHORT_TEXT = _recipes(
+    (6, 6, 8), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", word_dropout=1.0
+)
 _SHORT_TEXT["full"] = replace(_SHORT_TEXT["full"], embeddings=None, weight_decay=0.05)
 
 _SHARED = (

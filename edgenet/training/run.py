@@ -20,7 +20,7 @@ from edgenet.tasks import SequenceDataSet
 from edgenet.tasks.held_out import HeldOut
 from edgenet.training.batches import calibration_batch
 from edgenet.training.checkpoints import load_checkpoint, save_checkpoint
-from edgenet.training.data import AnyData, load_data, make_objective, measure, output_size, set_aside
+from edgenet.training.data import AnyData, load_data, make_batches, make_objective, measure, output_size, set_aside
 from edgenet.training.events import Event, print_event
 from edgenet.training.files import write_json
 from edgenet.training.fitting import OnEvent, Plan, fit_network, remove_state
@@ -128,7 +128,9 @@ def train(
     if balanced:
         recipes = {scheme: replace(chosen, balanced=True) for scheme, chosen in recipes.items()}
     for chosen in recipes.values():
-        make_objective(dataset, chosen)  # what does not go together is said before anything is trained
+        # What does not go together is said before anything is trained.
+        make_objective(dataset, chosen)
+        make_batches(dataset, chosen, seed, int)
     held_out, validation = HeldOut.of(dataset), None
     if any(chosen.patience for chosen in recipes.values()):
         dataset, validation = set_aside(dataset)

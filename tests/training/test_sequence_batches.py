@@ -6,8 +6,12 @@ import torch
 
 from edgenet.errors import EdgenetError
 from edgenet.models import create
-from edgenet.tasks import Ragged, SequenceSplit
+from edgenet.tasks import Ragged, SequenceDataSet, SequenceSplit, Vocabulary
+from edgenet.tasks.catalog import SEQUENCES
+from edgenet.tasks.vocabulary import MARKS
+from edgenet.training import Recipe, train
 from edgenet.training.batches import SequenceBatches
+from edgenet.training.data import make_batches
 from edgenet.training.objectives import TensorBatch, get_objective
 from tests.training.sequences import bars, capitals, frames
 
@@ -94,3 +98,51 @@ def test_classes_that_weigh_more_count_more():
 def test_class_weights_are_for_classes():
     with pytest.raises(EdgenetError, match="class weights are for classes, and string-recognition has none"):
         get_objective("string-recognition", torch.ones(2))
+
+
+def worded(counts):
+    """A text of known words, each as often as `counts` says, and its data set."""
+    vocabulary = Vocabulary("word", (*MARKS, *counts))
+    ids = np.repeat(np.arange(len(MARKS), len(vocabulary)), list(counts.values()))
+    texts = Ragged.of([np.array([index, 2]) for index in ids])
+    split = SequenceSplit(texts, np.zeros(len(ids), np.int64))
+    return SequenceDataSet("words", SEQUENCES, split, split, source_vocabulary=vocabulary)
+
+
+def test_rare_words_become_unknown_more_often_than_frequent_ones_and_marks_never():
+    data = worded({"the": 9000, "often": 100, "twice": 2})
+    recipe = Recipe(1, 1e-3, batch_size=50, word_dropout=0.5)
+    seen = {4: 0, 5: 0, 6: 0}
+    for epoch in range(40):
+        for batch in make_batches(data, recipe, 0, lambda epoch=epoch: epoch):
+            assert (batch.inputs[:, 1] == 2).all()
+            for index in seen:
+                seen[index] += int((batch.inputs[:, 0] == index).sum())
+    kept = {index: count / (40 * of) for (index, count), of in zip(seen.items(), (9000, 100, 2), strict=True)}
+    assert 0.999 < kept[4] < 1
+    assert kept[5] == pytest.approx(100 / 100.5, abs=0.005)
+    assert kept[6] == pytest.approx(2 / 2.5, abs=0.15)
+
+
+def test_replaced_words_depend_on_seed_and_epoch_and_leave_the_data_alone():
+    data = worded({"rare": 3, "other": 200})
+    recipe = Recipe(1, 1e-3, batch_size=20, word_dropout=5.0)
+
+    def read(seed, epoch):
+        return torch.cat([batch.inputs for batch in make_batches(data, recipe, seed, lambda: epoch)])
+
+    before = data.train.raw.values.copy()
+    assert torch.equal(read(0, 1), read(0, 1))
+    assert not torch.equal(read(0, 0), read(0, 1))
+    assert np.array_equal(data.train.raw.values, before)
+
+
+def test_word_dropout_is_refused_where_there_are_no_words():
+    recipe = Recipe(1, 1e-3, word_dropout=0.5)
+    for data in (frames(), bars()):
+        with pytest.raises(
+            EdgenetError, match=r"word dropout replaces tokens by <unk>, and the inputs of .* have none"
+        ):
+            make_batches(data, recipe, 0, int)
+    with pytest.raises(EdgenetError, match="word dropout is for texts"):
+        train("lenet5", ["full"], recipe=recipe)
