@@ -23,11 +23,11 @@ std::unique_ptr<ConvKernel> make_int8_conv2d(const ConvWeights& w) {
   return std::make_unique<x86::Int8Conv2d<SignedBytes, x86::Int8Weights>>(w);
 }
 
-/// Of few channels or outputs, tables of bytes or their look-ups would be mostly empty.
+/// Tables of sums pay where many weights look each of them up.
 std::unique_ptr<ConvKernel> make_bwn_int8_conv2d(const ConvWeights& weights) {
-  if (weights.group_channels >= 4 && weights.out_channels / weights.group >= 12) {
-    return std::make_unique<ByteBwnInt8Conv2d>(weights);
-  }
+  const int64_t outputs = weights.out_channels / weights.group;
+  const bool many = outputs >= 24 && outputs * weights.kernel_height * weights.kernel_width >= 256;
+  if (many && weights.group_channels >= 4) return std::make_unique<ByteBwnInt8Conv2d>(weights);
   return std::make_unique<x86::Int8Conv2d<x86::Int8Simd256<x86::BinaryProducts>, x86::BitWeights>>(weights);
 }
 
