@@ -119,6 +119,26 @@ struct ConvByteTable256 {
   }
 };
 
+/// 4 activations have 16 signed sums, of which 4 bits of weight pick one, plane by plane. Four of them are added as
+/// bytes; three planes make a sum. Indices are two to a byte, which takes 6 operations for the 12 look-ups of a sum.
+struct ByteTable256 {
+  using Vector = __m256i;
+  static constexpr int kSums = 4, kProducts = 4 * 32 * 4 / 3;
+  Vector all{}, odd{};
+  void add(Vector table, Vector index) {
+    const __m256i low = _mm256_set1_epi8(15);
+    const Vector first = _mm256_and_si256(index, low);
+    const Vector second = _mm256_srli_epi16(index, 4);
+    Vector four = _mm256_add_epi8(_mm256_shuffle_epi8(table, first), _mm256_shuffle_epi8(table, second));
+    hide(table);
+    four = _mm256_add_epi8(four, _mm256_shuffle_epi8(table, first));
+    hide(table);
+    four = _mm256_add_epi8(four, _mm256_shuffle_epi8(table, second));
+    all = _mm256_add_epi16(all, four);
+    odd = _mm256_add_epi16(odd, _mm256_srli_epi16(four, 8));
+  }
+};
+
 #if defined(__AVXVNNI__)
 struct Int8x256 {
   using Vector = __m256i;
@@ -200,6 +220,7 @@ void print_sum_table() {
 void print_256() {
   print_peak<Fma256>("avx2", "fma");
   print_peak<FloatTable256>("avx2", "float table");
+  print_peak<ByteTable256>("avx2", "byte table");
   print_peak<ConvByteTable256<2, 3>>("avx2", "conv byte table");
   print_peak<Int8x256>("avx2", "int8");
   print_peak<ConvByteTable256<4, 2>>("avx2", "int8 table");

@@ -14,8 +14,9 @@ what its inner loop alone reaches, operands in registers (`peaks.cpp`):
   an addition.
 - `float table`, binary weights on float activations: one vpermps picks, for every lane, one of the signed sums of 4
   activations (3 on AVX2), and an addition.
-- `byte table`, the same of linear and recurrent layers (AVX-512 with VBMI): for 64 outputs at once, vpermb picks one of
-  the signed sums of 6 activations, a plane of 8 or 6 bits of it; 4 are added as bytes and then as words, 3 planes.
+- `byte table`, the same of linear and recurrent layers (AVX2, and AVX-512 with VBMI): for 32 or 64 outputs at once,
+  vpshufb or vpermb picks one of the signed sums of 4 or 6 activations, a plane of 8 or 6 bits of it; 4 are added as
+  bytes and then as words, 3 planes.
 - `conv byte table`, the same of convolutions (AVX2): for 32 outputs at once, vpshufb picks one of the signed sums of 4
   activations, 3 planes; 2 are added as bytes.
 - `int8`: VNNI where there is any, else vpmaddubsw, vpmaddwd and an addition.

@@ -1,7 +1,9 @@
 #include "kernels/x86/recurrence.h"
 
 #include "kernels/avx2/avx2.h"
+#include "kernels/avx2/field_tables.h"
 #include "kernels/avx2/simd.h"
+#include "kernels/x86/byte_tables.h"
 #include "kernels/x86/gates.h"
 
 namespace edgenet::avx2 {
@@ -11,7 +13,7 @@ std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weig
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnRecurrence<Simd, x86::LookupRows<Simd>>>(weights);
+  return std::make_unique<x86::BwnRecurrence<Simd, x86::ByteTableRows<FieldTables>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
@@ -19,7 +21,7 @@ std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnLstm<Simd, x86::LookupStep<x86::LookupRows<Simd>>>>(weights);
+  return std::make_unique<x86::BwnLstm<Simd, x86::LookupStep<x86::ByteTableRows<FieldTables>>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
@@ -27,7 +29,7 @@ std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnGru<Simd, x86::LookupStep<x86::LookupRows<Simd>>>>(weights);
+  return std::make_unique<x86::BwnGru<Simd, x86::LookupStep<x86::ByteTableRows<FieldTables>>>>(weights);
 }
 
 }  // namespace edgenet::avx2

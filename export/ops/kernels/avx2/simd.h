@@ -41,6 +41,11 @@ struct Simd {
   /// b where either is NaN.
   static Float minimum(Float a, Float b) { return _mm256_min_ps(a, b); }
   static Float maximum(Float a, Float b) { return _mm256_max_ps(a, b); }
+  static float sum(Float a) {
+    const __m128 quad = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 pair = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
+    return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+  }
   static Float magnitude(Float a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
   /// The magnitude of a with the sign of b.
   static Float with_sign(Float a, Float b) { return _mm256_or_ps(a, _mm256_and_ps(b, _mm256_set1_ps(-0.0f))); }

@@ -48,6 +48,7 @@ struct Simd {
   /// b where either is NaN.
   static Float minimum(Float a, Float b) { return _mm512_min_ps(a, b); }
   static Float maximum(Float a, Float b) { return _mm512_max_ps(a, b); }
+  static float sum(Float a) { return _mm512_reduce_add_ps(a); }
   static Float magnitude(Float a) { return _mm512_abs_ps(a); }
   /// The magnitude of a with the sign of b.
   static Float with_sign(Float a, Float b) { return _mm512_or_ps(a, _mm512_and_ps(b, _mm512_set1_ps(-0.0f))); }

@@ -1,59 +1,76 @@
-// Tables of the 64 signed sums of 6 activations, a "field", as fixed-point numbers that are cut into planes: a vector
-// of 64 bytes holds one plane of one field. The highest plane is the upper 8 bits, every other one the next 6.
-//
-// Four fields are a "group": their entries of one plane are added up as bytes. Of the lower planes no sum passes 4 *
-// 63; the highest may wrap from field to field, as the sum of a group is within 8 bits by the choice of the step.
+// Tables of kernels/x86/field_steps.h with the 64 signed sums of 6 activations: a vector holds one plane of one field,
+// of which vpermb picks for 64 outputs at once.
 #pragma once
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/avx512icl/simd.h"
-#include "kernels/x86/aligned.h"
+#include "kernels/x86/field_steps.h"
 
 namespace edgenet::avx512icl {
-namespace {  // internal linkage: no copy of these may serve a CPU without VBMI
+namespace {  // internal linkage: no copy of these may serve a CPU without VBMI and VNNI
 
-class FieldTables {
+class FieldTables : public x86::FieldSteps<Simd, 6, 24> {
   using Int = Simd::Int;
   using Float = Simd::Float;
 
  public:
-  static constexpr int64_t kField = 6;        ///< activations of a field
-  static constexpr int64_t kGroupFields = 4;  ///< fields of a group
-  static constexpr int64_t kGroupInputs = kGroupFields * kField;
-  static constexpr int64_t kMostGroups = 24;  ///< of a piece, which has a step of its own
-  static constexpr int64_t kMostPlanes = 4;
   static constexpr int64_t kPlaneBytes = 64;
-  /// What is read beyond the groups of a piece.
-  static constexpr int64_t kReadBeyond = 32;
-  /// Less than this an activation is lost in: 1 / unit must be a float.
-  static constexpr float kSmallest = 1e-28f;
+  static constexpr int64_t kPackedVectors = 3;              ///< of indices of a group, where upper bits hold the fourth
+  static constexpr int64_t kCacheBytes = int64_t{1} << 20;  ///< beyond which loads take the time: indices are packed
+  /// Whose tables stand side by side at most: those of more would push weights out of the second cache.
+  static constexpr int64_t kRows = 2;
+  static constexpr int kBlocks = 2;  ///< of one row, which share the loads of its tables
 
-  static constexpr int64_t kOffset = 32;  ///< what every entry of the highest plane has added
-  /// What the integer 1 stands for in a piece whose largest group has the sum `largest` of magnitudes.
-  static float unit(float largest) { return (largest > kSmallest ? largest : kSmallest) / kLargestSum; }
-  /// The next power of two, by which nothing is rounded.
-  static float power_of_two(float unit) {
-    uint32_t bits;
-    std::memcpy(&bits, &unit, sizeof bits);
-    bits = (bits + 0x7fffff) & 0x7f800000;
-    std::memcpy(&unit, &bits, sizeof bits);
-    return unit;
-  }
-  /// What the lowest bit of the lowest plane stands for.
-  static float step(float unit, int64_t planes) { return unit * static_cast<float>(int64_t{1} << shift(planes)); }
+  /// The indices of the fields of a group.
+  struct Group {
+    Int first, second, third, fourth;
+  };
 
-  /// The largest sum of magnitudes of a group. Adds the sum of all to `total`.
-  static float largest_group(const float* x, int64_t groups, float* total) {
-    float largest = 0;
-    for (int64_t group = 0; group < groups; ++group, x += kGroupInputs) {
-      const Float last = Simd::load_first(x + Simd::kLanes, kGroupInputs - Simd::kLanes);
-      const float sum = _mm512_reduce_add_ps(Simd::add(Simd::magnitude(Simd::load(x)), Simd::magnitude(last)));
-      largest = sum > largest ? sum : largest;
-      *total += sum;
+  /// An index is its bits; vpermb ignores the upper two.
+  static uint8_t index(uint32_t bits) { return static_cast<uint8_t>(bits); }
+  static void pack(const uint8_t (&fields)[4], int64_t stride, uint8_t* to) {
+    for (int64_t f = 0; f < 3; ++f) {
+      to[f * stride] = static_cast<uint8_t>(fields[f] | (fields[3] >> (2 * f) & 3) << 6);
     }
-    return largest;
   }
+  template <bool kPacked>
+  static Group load(const uint8_t* from) {
+    const Int first = load_settled(from), second = load_settled(from + 64), third = load_settled(from + 128);
+    if (!kPacked) return {first, second, third, load_settled(from + 192)};
+    constexpr int kSelect = 0xca;  // a ? b : c
+    const Int lower = _mm512_ternarylogic_epi32(_mm512_set1_epi8(3), _mm512_srli_epi16(first, 6),
+                                                _mm512_srli_epi16(second, 4), kSelect);
+    return {first, second, third,
+            _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), lower, _mm512_srli_epi16(third, 2), kSelect)};
+  }
+
+  static Int load_table(const uint8_t* from) { return _mm512_load_si512(from); }
+  /// GCC 12 else loads it again wherever it is used.
+  static Int load_settled(const uint8_t* from) {
+    Int value = _mm512_load_si512(from);
+    Simd::settle(value);
+    return value;
+  }
+  static Int pick(Int index, Int table) { return _mm512_permutexvar_epi8(index, table); }
+  static Int add_bytes(Int a, Int b) { return _mm512_add_epi8(a, b); }
+  static Int add_words(Int a, Int b) { return _mm512_add_epi16(a, b); }
+  static Int subtract_words(Int a, Int b) { return _mm512_sub_epi16(a, b); }
+  static Int add_lanes(Int a, Int b) { return _mm512_add_epi32(a, b); }
+  static Int odd_bytes(Int bytes) { return _mm512_srli_epi16(bytes, 8); }
+  template <int kBits>
+  static Int words_up(Int words) {
+    return _mm512_slli_epi16(words, kBits);
+  }
+  template <int kBits>
+  static Int lanes_up(Int lanes) {
+    return _mm512_slli_epi32(lanes, kBits);
+  }
+  static Int set_words(int16_t value) { return _mm512_set1_epi16(value); }
+  static Int set_lanes(int32_t value) { return _mm512_set1_epi32(value); }
+  /// Sums of the products of two words a lane, and the same added to `sum`.
+  static Int multiply_pairs(Int a, Int b) { return _mm512_madd_epi16(a, b); }
+  static Int multiply_pairs(Int sum, Int a, Int b) { return _mm512_dpwssd_epi32(sum, a, b); }
+  static Float to_float(Int lanes) { return _mm512_cvtepi32_ps(lanes); }
 
   /// Writes the tables of a piece, field by field and plane by plane, the highest first.
   static void make(const float* x, int64_t groups, float unit, int64_t planes, uint8_t* tables) {
@@ -84,11 +101,6 @@ class FieldTables {
   }
 
  private:
-  static constexpr float kLargestSum = 2079000000.0f;  ///< 2^31 - 4 * 2^24 for what lower planes hold, and for rounding
-
-  /// The lowest bit of the lowest of so many planes.
-  static constexpr int64_t shift(int64_t planes) { return 24 - 6 * (planes - 1); }
-
   /// Entries 0 to 15: start + the sum of doubled[j] of every bit j of the index that is 1.
   static Int first_entries(const uint32_t* doubled, uint32_t start) {
     Int entries = broadcast(start);

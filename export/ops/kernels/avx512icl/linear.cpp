@@ -1,6 +1,7 @@
 #include "kernels/avx512icl/avx512icl.h"
-#include "kernels/avx512icl/byte_tables.h"
 #include "kernels/avx512icl/columns.h"
+#include "kernels/avx512icl/field_tables.h"
+#include "kernels/x86/byte_tables.h"
 
 namespace edgenet::avx512icl {
 
@@ -9,7 +10,7 @@ std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights) {
 }
 
 std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnLinear<ByteTableRows>>(weights);
+  return std::make_unique<x86::BwnLinear<x86::ByteTableRows<FieldTables>>>(weights);
 }
 
 }  // namespace edgenet::avx512icl

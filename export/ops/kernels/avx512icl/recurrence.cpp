@@ -1,9 +1,10 @@
 #include "kernels/x86/recurrence.h"
 
 #include "kernels/avx512icl/avx512icl.h"
-#include "kernels/avx512icl/byte_tables.h"
 #include "kernels/avx512icl/columns.h"
+#include "kernels/avx512icl/field_tables.h"
 #include "kernels/avx512icl/simd.h"
+#include "kernels/x86/byte_tables.h"
 #include "kernels/x86/gates.h"
 
 namespace edgenet::avx512icl {
@@ -21,15 +22,15 @@ std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnRecurrence<Simd, ByteTableRows>>(weights);
+  return std::make_unique<x86::BwnRecurrence<Simd, x86::ByteTableRows<FieldTables>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnLstm<Simd, x86::LookupStep<ByteTableRows>>>(weights);
+  return std::make_unique<x86::BwnLstm<Simd, x86::LookupStep<x86::ByteTableRows<FieldTables>>>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) {
-  return std::make_unique<x86::BwnGru<Simd, x86::LookupStep<ByteTableRows>>>(weights);
+  return std::make_unique<x86::BwnGru<Simd, x86::LookupStep<x86::ByteTableRows<FieldTables>>>>(weights);
 }
 
 }  // namespace edgenet::avx512icl

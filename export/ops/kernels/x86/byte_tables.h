@@ -1,8 +1,8 @@
-// Binary weights times float activations, by tables of bytes. The 64 signed sums of 6 activations (a field) fill a
-// vector with a byte each, so that vpermb picks the sums of 64 outputs at once: 384 products an instruction and plane
-// of bits. The picked bytes of 4 fields (a group) are added up as bytes, then even and odd ones as words: 2.5
-// instructions a look-up, of which only vpermb is bound to two of the four vector units of Zen 5. Fused multiply-adds
-// have 16 products an instruction, look-ups of floats 32.
+// Binary weights times float activations, by tables of bytes. The signed sums of a field of activations fill a table
+// with a byte each, so that a shuffle picks the sums of a vector of outputs at once: vpermb those of 6 activations for
+// 64 outputs, 384 products an instruction and plane of bits, vpshufb those of 4 for 32. The picked bytes of 4 fields (a
+// group) are added up as bytes, then even and odd ones as words: 2.5 instructions a look-up. Fused multiply-adds have
+// 16 or 8 products an instruction, look-ups of floats 32 or 12.
 //
 // Rounding: a piece of some 500 activations has a step of its own, and every entry is off by half a step. Three planes
 // make that 9.9e-7 of the largest sum of magnitudes of a group, for each of its four fields: 4e-6 of all magnitudes
@@ -13,23 +13,22 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/avx512icl/field_indices.h"
-#include "kernels/avx512icl/plane_sums.h"
 #include "kernels/kernels.h"
+#include "kernels/x86/field_indices.h"
+#include "kernels/x86/plane_sums.h"
 
-namespace edgenet::avx512icl {
-namespace {  // internal linkage: no copy of these may serve a CPU without VBMI and VNNI
+namespace edgenet::x86 {
+namespace {  // internal linkage: this header is compiled for several instruction sets
 
-using x86::round_up;
-
+template <class Tables>
 class ByteTableRows {
-  using Int = Simd::Int;
-  using Float = Simd::Float;
+  using Simd = typename Tables::Simd;
+  using Float = typename Simd::Float;
+  using Indices = FieldIndices<Tables>;
 
  public:
-  static constexpr int64_t kBlock = FieldIndices::kBlock;
-  /// Whose tables stand side by side at most: those of more would push weights out of the second cache.
-  static constexpr int64_t kRows = 2;
+  static constexpr int64_t kBlock = Indices::kBlock;
+  static constexpr int64_t kRows = Tables::kRows;  ///< whose tables stand side by side at most
 
   explicit ByteTableRows(const LinearWeights& weights) : w_(weights), indices_(weights) {}
 
@@ -39,7 +38,7 @@ class ByteTableRows {
 
   /// Bytes of the tables of one row, a multiple of 64.
   int64_t table_bytes() const {
-    return tables_offset() + indices_.groups() * kGroupFields * FieldTables::kMostPlanes * kPlaneBytes;
+    return tables_offset() + indices_.groups() * kGroupFields * Tables::kMostPlanes * kPlaneBytes;
   }
 
   void make_tables(const float* x, uint8_t* memory) const {
@@ -50,22 +49,22 @@ class ByteTableRows {
     std::memset(padded + w_.inputs, 0, static_cast<size_t>(padded_floats() - w_.inputs) * sizeof(float));
     float largest = 0, total = 0, error = 0;
     for (int64_t piece = 0; piece < indices_.pieces(); ++piece) {
-      const float group = FieldTables::largest_group(padded + indices_.first_group(piece) * kGroupInputs,
-                                                     indices_.groups_of(piece), &total);
+      const float group =
+          Tables::largest_group(padded + indices_.first_group(piece) * kGroupInputs, indices_.groups_of(piece), &total);
       largest = group > largest ? group : largest;
-      steps[piece] = FieldTables::unit(group);
-      error += FieldTables::step(steps[piece], 3) * 0.5f * static_cast<float>(indices_.groups_of(piece) * kGroupFields);
+      steps[piece] = Tables::unit(group);
+      error += Tables::step(steps[piece], 3) * 0.5f * static_cast<float>(indices_.groups_of(piece) * kGroupFields);
     }
-    const bool one_by_one = !(total <= 1e38f) || (largest > 0 && largest < FieldTables::kSmallest);
+    const bool one_by_one = !(total <= 1e38f) || (largest > 0 && largest < Tables::kSmallest);
     const bool rough = indices_.groups() > kFewGroups && total > 0 && error <= kAllowed * total;
     *header = {x, one_by_one ? 0 : rough ? 3 : 4};
     if (one_by_one) return;
     uint8_t* tables = memory + tables_offset();
     for (int64_t piece = 0; piece < indices_.pieces(); ++piece) {
-      if (header->planes == 4) steps[piece] = FieldTables::power_of_two(steps[piece]);
-      FieldTables::make(padded + indices_.first_group(piece) * kGroupInputs, indices_.groups_of(piece), steps[piece],
-                        header->planes, tables);
-      steps[piece] = FieldTables::step(steps[piece], header->planes);
+      if (header->planes == 4) steps[piece] = Tables::power_of_two(steps[piece]);
+      Tables::make(padded + indices_.first_group(piece) * kGroupInputs, indices_.groups_of(piece), steps[piece],
+                   header->planes, tables);
+      steps[piece] = Tables::step(steps[piece], header->planes);
       tables += indices_.groups_of(piece) * kGroupFields * header->planes * kPlaneBytes;
     }
   }
@@ -84,7 +83,7 @@ class ByteTableRows {
       } else if (planes == 4) {
         run_row<4>(memory, begin, end, target);
       } else if (pair) {
-        run_pieces<3, 2, true>(memory, begin, end, target);
+        if constexpr (kRows == 2) run_pieces<3, 2, true>(memory, begin, end, target);
       } else {
         run_row<3>(memory, begin, end, target);
       }
@@ -93,9 +92,9 @@ class ByteTableRows {
   }
 
  private:
-  static constexpr int64_t kGroupFields = FieldTables::kGroupFields;
-  static constexpr int64_t kGroupInputs = FieldTables::kGroupInputs;
-  static constexpr int64_t kPlaneBytes = FieldTables::kPlaneBytes;
+  static constexpr int64_t kGroupFields = Tables::kGroupFields;
+  static constexpr int64_t kGroupInputs = Tables::kGroupInputs;
+  static constexpr int64_t kPlaneBytes = Tables::kPlaneBytes;
   static constexpr float kAllowed = 9e-6f;
   static constexpr int64_t kFewGroups = 4;  ///< whose rounding hardly averages out, and whose time hardly counts
   static constexpr int64_t kStepsOffset = 64;
@@ -114,7 +113,7 @@ class ByteTableRows {
 
   static int64_t planes_of(const uint8_t* memory) { return reinterpret_cast<const Header*>(memory)->planes; }
 
-  int64_t padded_floats() const { return round_up(indices_.groups() * kGroupInputs + FieldTables::kReadBeyond, 16); }
+  int64_t padded_floats() const { return round_up(indices_.groups() * kGroupInputs + Tables::kReadBeyond, 16); }
   int64_t padded_offset() const { return kStepsOffset + round_up(indices_.pieces(), 16) * 4; }
   int64_t tables_offset() const { return padded_offset() + padded_floats() * 4; }
 
@@ -134,13 +133,13 @@ class ByteTableRows {
     const uint8_t* tables = memory + tables_offset();
     for (int64_t piece = 0; piece < indices_.pieces(); ++piece) {
       const Place place{piece, {steps[piece], kTileRows == 1 ? 0 : steps[piece + table_bytes() / 4]}};
-      constexpr int kBlocks = kTileRows == 1 ? 2 : 1;
+      constexpr int kBlocks = kTileRows == 1 ? Tables::kBlocks : 1;
       int64_t block = begin;
       for (; block + kBlocks <= end; block += kBlocks) {
         run_tile<kPlanes, kTileRows, kBlocks, kPacked>(place, block, tables, target);
       }
-      if (block < end) run_tile<kPlanes, kTileRows, 1, kPacked>(place, block, tables, target);
-      tables += indices_.groups_of(piece) * PlaneSums<kPlanes>::kGroupBytes;
+      if (kBlocks == 2 && block < end) run_tile<kPlanes, kTileRows, 1, kPacked>(place, block, tables, target);
+      tables += indices_.groups_of(piece) * PlaneSums<Tables, kPlanes>::kGroupBytes;
     }
   }
 
@@ -152,25 +151,25 @@ class ByteTableRows {
   /// Two rows of a block, or two blocks of a row, or one of one.
   template <int kPlanes, int kTileRows, int kBlocks, bool kPacked>
   void run_tile(const Place& place, int64_t block, const uint8_t* tables, const Target& target) const {
-    constexpr int64_t kGroupBytes = FieldIndices::group_bytes<kPacked>();
+    constexpr int64_t kGroupBytes = Indices::template group_bytes<kPacked>();
     const int64_t groups = indices_.groups_of(place.piece);
     const int64_t block_bytes = groups * kGroupBytes;
     const uint8_t* next_tables = tables + table_bytes();
-    PlaneSums<kPlanes> sums(groups), next_sums(groups);
+    PlaneSums<Tables, kPlanes> sums(groups), next_sums(groups);
     const uint8_t* index = indices_.block(place.piece, block);
     for (const uint8_t* end = index + block_bytes; index != end; index += kGroupBytes) {
       if (kTileRows == 2) {  // else the loads of tables leave no room
         for (int64_t i = 0; i < kGroupBytes; i += kBlock) __builtin_prefetch(index + kAhead + i);
       }
-      const auto from = FieldIndices::load<kPacked>(index);
+      const auto from = Tables::template load<kPacked>(index);
       if (kBlocks == 2) {
-        sums.add(from, FieldIndices::load<kPacked>(index + block_bytes), tables, next_sums);
+        sums.add(from, Tables::template load<kPacked>(index + block_bytes), tables, next_sums);
       } else {
         sums.add(from, tables);
         if (kTileRows == 2) next_sums.add(from, next_tables);
       }
-      tables += PlaneSums<kPlanes>::kGroupBytes;
-      next_tables += PlaneSums<kPlanes>::kGroupBytes;
+      tables += PlaneSums<Tables, kPlanes>::kGroupBytes;
+      next_tables += PlaneSums<Tables, kPlanes>::kGroupBytes;
     }
     finish(sums, place, 0, block * kBlock, target);
     if (kBlocks == 2) finish(next_sums, place, 0, (block + 1) * kBlock, target);
@@ -178,7 +177,7 @@ class ByteTableRows {
   }
 
   template <int kPlanes>
-  void finish(const PlaneSums<kPlanes>& planes, const Place& place, int64_t row, int64_t o,
+  void finish(const PlaneSums<Tables, kPlanes>& planes, const Place& place, int64_t row, int64_t o,
               const Target& target) const {
     Float sums[4];
     planes.read(sums);
@@ -215,8 +214,8 @@ class ByteTableRows {
   }
 
   LinearWeights w_;
-  FieldIndices indices_;
+  Indices indices_;
 };
 
 }  // namespace
-}  // namespace edgenet::avx512icl
+}  // namespace edgenet::x86

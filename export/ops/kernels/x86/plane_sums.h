@@ -1,30 +1,31 @@
-// The sums of looked-up bytes of a block of 64 outputs, plane by plane of kernels/avx512icl/field_tables.h.
+// The sums of looked-up bytes of a block of outputs, plane by plane of kernels/x86/field_steps.h.
 #pragma once
 #include <cstdint>
 
-#include "kernels/avx512icl/field_indices.h"
+#include "kernels/x86/field_indices.h"
 
-namespace edgenet::avx512icl {
-namespace {  // internal linkage: no copy of these may serve a CPU without VBMI and VNNI
+namespace edgenet::x86 {
+namespace {  // internal linkage: this header is compiled for several instruction sets
 
-template <int kPlanes>
+template <class Tables, int kPlanes>
 class PlaneSums {
-  using Int = Simd::Int;
-  using Float = Simd::Float;
-  using Fields = FieldIndices::Group;
+  using Simd = typename Tables::Simd;
+  using Int = typename Simd::Int;
+  using Float = typename Simd::Float;
+  using Fields = typename Tables::Group;
 
  public:
-  static constexpr int64_t kGroupBytes = FieldTables::kGroupFields * kPlanes * FieldTables::kPlaneBytes;  ///< of tables
+  static constexpr int64_t kGroupBytes = Tables::kGroupFields * kPlanes * Tables::kPlaneBytes;  ///< of tables
 
   /// What the tables of so many groups are off by, in the highest plane and by rounding, is made good at once.
   explicit PlaneSums(int64_t groups) {
-    const auto offset = static_cast<int16_t>(-groups * FieldTables::kGroupFields * FieldTables::kOffset);
+    const auto offset = static_cast<int16_t>(-groups * Tables::kGroupFields * Tables::kOffset);
     const Words zero = {Simd::zero(), Simd::zero()};
-    first_ = {_mm512_set1_epi16(static_cast<int16_t>(257 * offset)), _mm512_set1_epi16(offset)};
+    first_ = {Tables::set_words(static_cast<int16_t>(257 * offset)), Tables::set_words(offset)};
     second_ = third_ = fourth_ = zero;
     if (kPlanes == 4) return;
-    const auto rounded_off = static_cast<int16_t>(groups * FieldTables::kGroupFields / 2);  // by tables, in steps
-    third_ = {_mm512_set1_epi16(static_cast<int16_t>(257 * rounded_off)), _mm512_set1_epi16(rounded_off)};
+    const auto rounded_off = static_cast<int16_t>(groups * Tables::kGroupFields / 2);  // by tables, in steps
+    third_ = {Tables::set_words(static_cast<int16_t>(257 * rounded_off)), Tables::set_words(rounded_off)};
   }
 
   /// Adds what the indices of a group pick from its tables.
@@ -53,7 +54,7 @@ class PlaneSums {
   }
 
  private:
-  static constexpr int64_t kPlaneBytes = FieldTables::kPlaneBytes;
+  static constexpr int64_t kPlaneBytes = Tables::kPlaneBytes;
   static constexpr int64_t kFieldBytes = kPlanes * kPlaneBytes;
 
   /// Sums of words: of the even bytes plus 256 times the odd ones, modulo 2^16, and of the odd bytes.
@@ -62,27 +63,27 @@ class PlaneSums {
   };
 
   static void add(const Fields& from, const uint8_t* table, Words& sums) {
-    pick({_mm512_load_si512(table), _mm512_load_si512(table + kFieldBytes), _mm512_load_si512(table + 2 * kFieldBytes),
-          _mm512_load_si512(table + 3 * kFieldBytes)},
+    pick({Tables::load_table(table), Tables::load_table(table + kFieldBytes),
+          Tables::load_table(table + 2 * kFieldBytes), Tables::load_table(table + 3 * kFieldBytes)},
          from, sums);
   }
 
   static void add(const Fields& from, const Fields& next_from, const uint8_t* table, Words& sums, Words& next_sums) {
-    const Fields entries = {FieldIndices::load_settled(table), FieldIndices::load_settled(table + kFieldBytes),
-                            FieldIndices::load_settled(table + 2 * kFieldBytes),
-                            FieldIndices::load_settled(table + 3 * kFieldBytes)};
+    const Fields entries = {Tables::load_settled(table), Tables::load_settled(table + kFieldBytes),
+                            Tables::load_settled(table + 2 * kFieldBytes),
+                            Tables::load_settled(table + 3 * kFieldBytes)};
     pick(entries, from, sums);
     pick(entries, next_from, next_sums);
   }
 
   static void pick(const Fields& entries, const Fields& from, Words& sums) {
-    const Int half = _mm512_add_epi8(_mm512_permutexvar_epi8(from.first, entries.first),
-                                     _mm512_permutexvar_epi8(from.second, entries.second));
-    const Int rest = _mm512_add_epi8(_mm512_permutexvar_epi8(from.third, entries.third),
-                                     _mm512_permutexvar_epi8(from.fourth, entries.fourth));
-    const Int bytes = _mm512_add_epi8(half, rest);
-    sums.all = _mm512_add_epi16(sums.all, bytes);
-    sums.odd = _mm512_add_epi16(sums.odd, _mm512_srli_epi16(bytes, 8));
+    const Int half =
+        Tables::add_bytes(Tables::pick(from.first, entries.first), Tables::pick(from.second, entries.second));
+    const Int rest =
+        Tables::add_bytes(Tables::pick(from.third, entries.third), Tables::pick(from.fourth, entries.fourth));
+    const Int bytes = Tables::add_bytes(half, rest);
+    sums.all = Tables::add_words(sums.all, bytes);
+    sums.odd = Tables::add_words(sums.odd, Tables::odd_bytes(bytes));
   }
 
   /// The sums of the even bytes and of the odd ones.
@@ -90,20 +91,20 @@ class PlaneSums {
     Int all = words.all, odd = words.odd;
     Simd::settle(all);  // else GCC 12 moves the sums from register to register once a group
     Simd::settle(odd);
-    return {_mm512_sub_epi16(all, _mm512_slli_epi16(odd, 8)), odd};
+    return {Tables::subtract_words(all, Tables::template words_up<8>(odd)), odd};
   }
 
   /// The planes of the words that lie so many bits up as one number.
   template <int kBits>
   static Float sum_planes(Int first, Int second, Int third, Int fourth) {
-    const auto weight = [](int value) { return _mm512_set1_epi32(value << kBits); };
+    const auto weight = [](int value) { return Tables::set_lanes(value << kBits); };
     if (kPlanes == 3) {
-      const Int lower = _mm512_dpwssd_epi32(_mm512_madd_epi16(third, weight(1)), second, weight(1 << 6));
-      return _mm512_cvtepi32_ps(_mm512_dpwssd_epi32(lower, first, weight(1 << 12)));
+      const Int lower = Tables::multiply_pairs(Tables::multiply_pairs(third, weight(1)), second, weight(1 << 6));
+      return Tables::to_float(Tables::multiply_pairs(lower, first, weight(1 << 12)));
     }
-    const Int lower = _mm512_dpwssd_epi32(_mm512_madd_epi16(fourth, weight(1)), third, weight(1 << 6));
-    const Int upper = _mm512_dpwssd_epi32(_mm512_madd_epi16(second, weight(1)), first, weight(1 << 6));
-    return _mm512_cvtepi32_ps(_mm512_add_epi32(lower, _mm512_slli_epi32(upper, 12)));
+    const Int lower = Tables::multiply_pairs(Tables::multiply_pairs(fourth, weight(1)), third, weight(1 << 6));
+    const Int upper = Tables::multiply_pairs(Tables::multiply_pairs(second, weight(1)), first, weight(1 << 6));
+    return Tables::to_float(Tables::add_lanes(lower, Tables::template lanes_up<12>(upper)));
   }
 
   // The highest plane first. Names, not an array: GCC 12 keeps one in memory.
@@ -111,4 +112,4 @@ class PlaneSums {
 };
 
 }  // namespace
-}  // namespace edgenet::avx512icl
+}  // namespace edgenet::x86
