@@ -3,12 +3,14 @@
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx2/field_tables.h"
 #include "kernels/avx2/simd.h"
+#include "kernels/avx2/xnor_slices.h"
 #include "kernels/x86/byte_tables.h"
 
 namespace edgenet::avx2 {
 
 std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorLinear<Simd>>(weights);
+  if (XnorSlices::serve(weights)) return std::make_unique<x86::XnorLinear<XnorSlices>>(weights);
+  return std::make_unique<x86::XnorLinear<x86::XnorStep<Simd>>>(weights);
 }
 
 std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights) {

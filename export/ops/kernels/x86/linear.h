@@ -25,27 +25,28 @@ void parallel_work(const Executor& executor, int64_t count, int64_t work_each, i
 constexpr int64_t kXnorTaskProducts = int64_t{1} << 22;
 constexpr int64_t kLookupTaskProducts = int64_t{1} << 21;
 
-template <class Simd>
+/// `Step` is one of kernels/x86/recurrent_step.h.
+template <class Step>
 class XnorLinear final : public LinearKernel {
  public:
-  explicit XnorLinear(const LinearWeights& weights) : w_(weights), rows_(weights) {}
+  explicit XnorLinear(const LinearWeights& weights) : inputs_(weights.inputs), step_(weights) {}
 
-  size_t scratch_bytes(int64_t rows) const override { return static_cast<size_t>(rows * rows_.sign_bytes()); }
+  size_t scratch_bytes(int64_t rows) const override { return static_cast<size_t>(rows * step_.row_bytes()); }
 
   void run(int64_t rows, const LinearOperands& operands, const Executor& executor) const override {
     auto* signs = static_cast<uint8_t*>(operands.scratch);
     for (int64_t row = 0; row < rows; ++row) {
-      rows_.pack(operands.x + row * w_.inputs, operands.threshold, signs + row * rows_.sign_bytes());
+      step_.prepare(operands.x + row * inputs_, operands.threshold, signs + row * step_.row_bytes());
     }
-    parallel_work(executor, w_.outputs, rows * w_.inputs, kXnorTaskProducts, Simd::kLanes,
+    parallel_work(executor, step_.pieces(), rows * inputs_ * Step::kPiece, kXnorTaskProducts, 1,
                   [&](int64_t begin, int64_t end) {
-                    rows_.run(rows, signs, begin, end, operands.scale, operands.bias, 0, operands.y);
+                    step_.run(nullptr, rows, signs, begin, end, operands.scale, operands.bias, 0, operands.y);
                   });
   }
 
  private:
-  LinearWeights w_;
-  XnorRows<Simd> rows_;
+  int64_t inputs_;
+  Step step_;
 };
 
 template <class Rows>
