@@ -171,6 +171,19 @@ struct Popcount256 {
   }
 };
 
+/// A lane is a bit, an output: the weights of every other input at most are added by carry-save, one an addition.
+struct SignSlices256 {
+  using Vector = __m256i;
+  static constexpr int kSums = 6, kProducts = 2 * 256;
+  Vector sum{};
+  void add(Vector a, Vector b) {
+    const Vector differ = _mm256_xor_si256(a, b);
+    Vector carry = _mm256_or_si256(_mm256_and_si256(a, b), _mm256_and_si256(differ, sum));
+    hide(carry);
+    sum = _mm256_xor_si256(sum, differ);
+  }
+};
+
 /// A look-up counts 4 channels' differing signs of 2 outputs, a nibble each; 3 of them fit before nibbles are parted.
 struct SignTable256 {
   using Vector = __m256i;
@@ -225,6 +238,7 @@ void print_256() {
   print_peak<Int8x256>("avx2", "int8");
   print_peak<ConvByteTable256<4, 2>>("avx2", "int8 table");
   print_peak<Popcount256>("avx2", "popcount");
+  print_peak<SignSlices256>("avx2", "sign slices");
   print_peak<SignTable256>("avx2", "sign table");
   print_sum_table();
 }

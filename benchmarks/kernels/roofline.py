@@ -12,6 +12,8 @@ what its inner loop alone reaches, operands in registers (`peaks.cpp`):
   added in planes of bits by ternary logic.
 - `popcount`, XNOR linear and recurrent layers: exclusive or, population count (by table where the set has none), and
   an addition.
+- `sign slices`, the same on AVX2: a lane is a bit, an output; the weights of the inputs whose sign is the rarer one, at
+  most half of them, are added by carry-save, 5 logical operations an input.
 - `float table`, binary weights on float activations: one vpermps picks, for every lane, one of the signed sums of 4
   activations (3 on AVX2), and an addition.
 - `byte table`, the same of linear and recurrent layers (AVX2, and AVX-512 with VBMI): for 32 or 64 outputs at once,
@@ -68,7 +70,7 @@ class Roofline:
 def arithmetics(op: str, scheme: str, activations: str | None = None) -> tuple[str, ...]:
     """Return what an operator may be computed by; its limit is that of the fastest."""
     if scheme == "xnor":
-        return ("sign table", "sum table", "bit slices") if op.startswith("conv") else ("popcount",)
+        return ("sign table", "sum table", "bit slices") if op.startswith("conv") else ("popcount", "sign slices")
     if scheme == "bwn":
         if activations:
             return ("int8", "int8 table")
