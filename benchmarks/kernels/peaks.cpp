@@ -413,7 +413,13 @@ void print_512() {
 
 /// Reads a buffer over and over: what a kernel whose operands take so many bytes can be fed with.
 void print_bandwidth(size_t bytes) {
+#if defined(__AVX512F__)
   typedef uint64_t Lanes __attribute__((vector_size(64)));
+#elif defined(__AVX__)
+  typedef uint64_t Lanes __attribute__((vector_size(32)));  // of longer ones GCC 12 makes scalars
+#else
+  typedef uint64_t Lanes __attribute__((vector_size(16)));
+#endif
   const size_t count = bytes / sizeof(Lanes);
   auto* buffer = static_cast<Lanes*>(std::aligned_alloc(sizeof(Lanes), bytes));
   std::memset(static_cast<void*>(buffer), 1, bytes);
