@@ -46,6 +46,18 @@ def describe() -> dict[str, object]:
     }
 
 
+def adds_products_of_bytes_exactly() -> bool:
+    """Whether ONNX Runtime adds products of uint8 and int8 without overflow on this CPU.
+
+    On x86 without VNNI it adds two of them in 16 bits (VPMADDUBSW), which saturates where the int8 needs all 8 bits:
+    https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "When and why do I need to try U8U8".
+    """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return True
+    flags = (_cpu_information("flags") or "").split()
+    return "avx512_vnni" in flags or "avx_vnni" in flags
+
+
 def quiet_cores(count: int, seconds: float = 0.1) -> list[int]:
     """Return the `count` least busy of the cores this process may use, watched for some time."""
     cores = sorted(os.sched_getaffinity(0))
@@ -179,12 +191,17 @@ def _cpu_lines() -> dict[int, list[int]]:
 
 
 def _cpu_model() -> str:
+    return _cpu_information("model name", "Model", "Hardware") or platform.processor() or platform.machine()
+
+
+def _cpu_information(*keys: str) -> str | None:
+    """Return what /proc/cpuinfo says first of any of the keys."""
     information = Path("/proc/cpuinfo")
     for line in information.read_text().splitlines() if information.exists() else []:
         key, _, value = line.partition(":")
-        if key.strip() in ("model name", "Model", "Hardware"):
+        if key.strip() in keys:
             return value.strip()
-    return platform.processor() or platform.machine()
+    return None
 
 
 def _first_line(path: str) -> str | None:

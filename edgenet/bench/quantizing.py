@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from edgenet.bench.machine import adds_products_of_bytes_exactly
 from edgenet.bench.targets import SAMPLES
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession
@@ -32,7 +33,8 @@ def quantizer(
     Convolutions and matrix products get 8-bit activations, whose ranges are calibrated on the samples beside the file,
     else on the inputs given, else on random numbers; and 8-bit weights per channel, in QDQ form
     (`onnxruntime.quantization.quantize_static`). Networks with recurrent layers, of which that leaves nothing, are
-    quantised dynamically (`quantize_dynamic`), which takes LSTM layers along.
+    quantised dynamically (`quantize_dynamic`), which takes LSTM layers along. Where this CPU would add the products of
+    8-bit weights with overflow, weights get 7 bits, as ONNX Runtime advises (`reduce_range`).
 
     Args:
         kind: `int8`.
@@ -73,6 +75,7 @@ def _quantize(file: Path, target: Path, shapes: Mapping[str, Sequence[int]], inp
     model = onnx.load(fused)
     operators = {node.op_type for node in model.graph.node}
     feeds = _calibration(file, shapes, inputs)
+    of_7_bits = not adds_products_of_bytes_exactly()
 
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:
@@ -86,7 +89,11 @@ def _quantize(file: Path, target: Path, shapes: Mapping[str, Sequence[int]], inp
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             if operators & _RECURRENT:
                 quantization.quantize_dynamic(
-                    model, target, per_channel=True, op_types_to_quantize=sorted(_OF_DYNAMIC & operators)
+                    model,
+                    target,
+                    per_channel=True,
+                    reduce_range=of_7_bits,
+                    op_types_to_quantize=sorted(_OF_DYNAMIC & operators),
                 )
             else:
                 quantization.quantize_static(
@@ -95,6 +102,7 @@ def _quantize(file: Path, target: Path, shapes: Mapping[str, Sequence[int]], inp
                     Reader(),
                     quant_format=quantization.QuantFormat.QDQ,
                     per_channel=True,
+                    reduce_range=of_7_bits,
                     activation_type=quantization.QuantType.QUInt8,
                     weight_type=quantization.QuantType.QInt8,
                 )

@@ -55,13 +55,14 @@ def window_interval(windows: Sequence[Sequence[float]]) -> tuple[float, float, f
     """
     if len(windows) < 2:
         return median_interval(windows[0])
-    logs = [math.log(median(window)) for window in windows]
+    medians = [median(window) for window in windows]
+    logs = [math.log(value) for value in medians]
     t = _STUDENT[min(len(logs), len(_STUDENT) + 1) - 2]
     spread = stdev(logs)
     half = t * math.hypot(spread / math.sqrt(len(logs)), max(_BETWEEN_MEASUREMENTS * spread, _LEAST_BETWEEN))
-    centre, middle = fmean(logs), median(logs)
+    centre, middle = fmean(logs), median(medians)
     # Of many windows the median may lie further from the mean than the interval reaches.
-    return math.exp(middle), math.exp(min(centre - half, middle)), math.exp(max(centre + half, middle))
+    return middle, min(math.exp(centre - half), middle), max(math.exp(centre + half), middle)
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:

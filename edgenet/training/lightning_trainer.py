@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 
@@ -48,6 +49,20 @@ def quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
+@contextmanager
+def _bf16_everywhere() -> Iterator[None]:
+    """Where oneDNN has no LSTM in bf16, on a CPU without AVX-512, leave it to torch's own kernels."""
+    onednn: Any = torch.backends.mkldnn
+    if not onednn.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        yield
+        return
+    before, onednn.enabled = onednn.enabled, False
+    try:
+        yield
+    finally:
+        onednn.enabled = before
+
+
 def fit(loop: TrainingLoop, batches: AnyBatches, *, precision: str = "32", progress_bar: bool | None = None) -> None:
     """Run the epochs that the loop has left. `progress_bar` None shows one where standard error is a terminal.
 
@@ -73,7 +88,12 @@ def fit(loop: TrainingLoop, batches: AnyBatches, *, precision: str = "32", progr
     }
     on_interrupt = signal.getsignal(signal.SIGINT)
     several = processes.count > 1
-    with quiet(), shared_statistics(loop.network) if several else nullcontext():
+    bf16 = precision == "bf16-mixed"
+    with (
+        quiet(),
+        shared_statistics(loop.network) if several else nullcontext(),
+        _bf16_everywhere() if bf16 else nullcontext(),
+    ):
         trainer = Trainer(**settings)
         try:
             trainer.fit(loop, train_dataloaders=Share(batches, processes) if several else batches)

@@ -54,6 +54,21 @@ def test_ranges_come_from_the_samples_and_outputs_stay_close(tmp_path: Path) -> 
     assert np.abs(full - int8).max() < 0.05 * np.abs(full).max()
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_weights_get_7_bits_where_the_cpu_would_overflow_with_8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
+    monkeypatch.setattr("edgenet.bench.quantizing.adds_products_of_bytes_exactly", lambda: exact)
+    folder = models.run_folder(tmp_path / "net")
+    with quantizer("int8", None, None) as quantize:
+        tensors = [
+            numpy_helper.to_array(tensor) for tensor in onnx.load(quantize(folder / "full.onnx")).graph.initializer
+        ]
+    assert max(np.abs(tensor.astype(int)).max() for tensor in tensors if tensor.dtype == np.int8) == (
+        127 if exact else 64
+    )
+
+
 def test_an_lstm_is_quantised_dynamically(tmp_path: Path) -> None:
     with quantizer("int8", None, None) as quantize:
         model = onnx.load(quantize(recurrent(tmp_path / "lstm.onnx", "LSTM", 4)))
