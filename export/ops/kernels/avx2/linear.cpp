@@ -3,14 +3,15 @@
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx2/field_tables.h"
 #include "kernels/avx2/simd.h"
-#include "kernels/avx2/xnor_slices.h"
 #include "kernels/x86/byte_tables.h"
+#include "kernels/x86/xnor_slices.h"
 
 namespace edgenet::avx2 {
 
 std::unique_ptr<LinearKernel> make_xnor_linear(const LinearWeights& weights) {
-  if (XnorSlices::serve(weights)) return std::make_unique<x86::XnorLinear<XnorSlices>>(weights);
-  return std::make_unique<x86::XnorLinear<x86::XnorStep<Simd>>>(weights);
+  using Slices = x86::XnorSlices<Simd>;
+  return x86::make_by_slices<Slices, LinearKernel, x86::XnorLinear<Slices>, x86::XnorLinear<x86::XnorStep<Simd>>>(
+      weights);
 }
 
 std::unique_ptr<LinearKernel> make_bwn_linear(const LinearWeights& weights) {

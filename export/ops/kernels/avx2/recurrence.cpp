@@ -3,24 +3,22 @@
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx2/field_tables.h"
 #include "kernels/avx2/simd.h"
-#include "kernels/avx2/xnor_slices.h"
 #include "kernels/x86/byte_tables.h"
 #include "kernels/x86/gates.h"
+#include "kernels/x86/xnor_slices.h"
 
 namespace edgenet::avx2 {
 
 namespace {
 
-template <class Slices, class Words>
-std::unique_ptr<RecurrenceKernel> make_of(const LinearWeights& weights) {
-  if (XnorSlices::serve(weights)) return std::make_unique<Slices>(weights);
-  return std::make_unique<Words>(weights);
-}
+using Slices = x86::XnorSlices<Simd>;
+using Words = x86::XnorStep<Simd>;
 
 }  // namespace
 
 std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights) {
-  return make_of<x86::XnorRecurrence<XnorSlices>, x86::XnorRecurrence<x86::XnorStep<Simd>>>(weights);
+  return x86::make_by_slices<Slices, RecurrenceKernel, x86::XnorRecurrence<Slices>, x86::XnorRecurrence<Words>>(
+      weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
@@ -28,7 +26,8 @@ std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weigh
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
-  return make_of<x86::XnorLstm<Simd, XnorSlices>, x86::XnorLstm<Simd, x86::XnorStep<Simd>>>(weights);
+  return x86::make_by_slices<Slices, RecurrenceKernel, x86::XnorLstm<Simd, Slices>, x86::XnorLstm<Simd, Words>>(
+      weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
@@ -36,7 +35,7 @@ std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
-  return make_of<x86::XnorGru<Simd, XnorSlices>, x86::XnorGru<Simd, x86::XnorStep<Simd>>>(weights);
+  return x86::make_by_slices<Slices, RecurrenceKernel, x86::XnorGru<Simd, Slices>, x86::XnorGru<Simd, Words>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) {

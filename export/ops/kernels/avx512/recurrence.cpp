@@ -3,11 +3,20 @@
 #include "kernels/avx512/avx512.h"
 #include "kernels/avx512/simd.h"
 #include "kernels/x86/gates.h"
+#include "kernels/x86/xnor_slices.h"
 
 namespace edgenet::avx512 {
 
+namespace {
+
+using Slices = x86::XnorSlices<Simd>;
+using Words = x86::XnorStep<Simd>;
+
+}  // namespace
+
 std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorRecurrence<x86::XnorStep<Simd>>>(weights);
+  return x86::make_by_slices<Slices, RecurrenceKernel, x86::XnorRecurrence<Slices>, x86::XnorRecurrence<Words>>(
+      weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
@@ -15,7 +24,8 @@ std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weigh
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorLstm<Simd, x86::XnorStep<Simd>>>(weights);
+  return x86::make_by_slices<Slices, RecurrenceKernel, x86::XnorLstm<Simd, Slices>, x86::XnorLstm<Simd, Words>>(
+      weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
@@ -23,7 +33,7 @@ std::unique_ptr<RecurrenceKernel> make_bwn_lstm(const LinearWeights& weights) {
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorGru<Simd, x86::XnorStep<Simd>>>(weights);
+  return x86::make_by_slices<Slices, RecurrenceKernel, x86::XnorGru<Simd, Slices>, x86::XnorGru<Simd, Words>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_gru(const LinearWeights& weights) {

@@ -6,19 +6,29 @@
 #include "kernels/avx512icl/simd.h"
 #include "kernels/x86/byte_tables.h"
 #include "kernels/x86/gates.h"
+#include "kernels/x86/xnor_slices.h"
 
 namespace edgenet::avx512icl {
 
+namespace {
+
+using Slices = x86::XnorSlices<Simd>;
+using Words = XnorColumnStep;
+
+}  // namespace
+
 std::unique_ptr<RecurrenceKernel> make_xnor_recurrence(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorRecurrence<XnorColumnStep>>(weights);
+  return x86::make_by_slices<Slices, RecurrenceKernel, x86::XnorRecurrence<Slices>, x86::XnorRecurrence<Words>>(
+      weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_lstm(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorLstm<Simd, XnorColumnStep>>(weights);
+  return x86::make_by_slices<Slices, RecurrenceKernel, x86::XnorLstm<Simd, Slices>, x86::XnorLstm<Simd, Words>>(
+      weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_xnor_gru(const LinearWeights& weights) {
-  return std::make_unique<x86::XnorGru<Simd, XnorColumnStep>>(weights);
+  return x86::make_by_slices<Slices, RecurrenceKernel, x86::XnorGru<Simd, Slices>, x86::XnorGru<Simd, Words>>(weights);
 }
 
 std::unique_ptr<RecurrenceKernel> make_bwn_recurrence(const LinearWeights& weights) {
