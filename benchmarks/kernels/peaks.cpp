@@ -262,6 +262,18 @@ struct FloatTable512 {
   }
 };
 
+/// The same by ternary logic.
+struct SignSlices512 {
+  using Vector = __m512i;
+  static constexpr int kSums = 6, kProducts = 2 * 512;
+  Vector sum{};
+  void add(Vector a, Vector b) {
+    Vector carry = _mm512_ternarylogic_epi64(a, b, sum, 0xe8);
+    hide(carry);
+    sum = _mm512_ternarylogic_epi64(a, b, sum, 0x96);
+  }
+};
+
 #if defined(__AVX512VBMI__)
 /// 6 activations have 64 signed sums, of which 6 bits of weight pick one, plane by plane. Four of them are added as
 /// bytes; three planes make a sum.
@@ -404,6 +416,7 @@ void print_512() {
 #endif
   print_peak<Int8x512>("avx512", "int8");
   print_peak<Popcount512>("avx512", "popcount");
+  print_peak<SignSlices512>("avx512", "sign slices");
   print_peak<SignTable512>("avx512", "sign table");
   print_bit_slices();
 }
