@@ -83,7 +83,8 @@ _LENET = _recipes((12, 12, 25), (4e-3, 4e-3, 5e-3))
 _ELMAN = _recipes((20, 30, 30), (2e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 _GATED = _recipes((12, 12, 16), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 
-_CAPTIONS = _recipes((20, 10, 16), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
+_CAPTIONS = _recipes((30, 20, 60), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
+_STRINGS = _recipes((6, 6, 10), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 
 # Once over all samples, each as it is: the read-out is fitted in closed form.
 _FITTED = _recipes((1, 1, 1), (0.0, 0.0, 0.0), batch_size=500, warmup=0.0, shift=0, distillation=0.0)
@@ -114,8 +115,9 @@ _SHARED = (
     (_CONVNEXT, "convnext_tiny"),
     (_LENET, "lenet5"),
     (_ELMAN, "elman"),
-    (_GATED, "lstm gru frame_classifier frame_labeller string_reader"),
+    (_GATED, "lstm gru frame_classifier frame_labeller"),
     (_CAPTIONS, "captioner"),
+    (_STRINGS, "string_reader"),
     (_SHORT_TEXT, "text_classifier"),
     (_TEXT, "token_labeller language_model translator pronouncer"),
     (_UNUSUAL, "highway_mlp diracnet deep_resnet"),
