@@ -26,7 +26,11 @@ struct Simd {
   static Float load(const float* from) { return _mm256_loadu_ps(from); }
   static void store(float* to, Float value) { _mm256_storeu_ps(to, value); }
   static Float load_first(const float* from, int64_t count) { return _mm256_maskload_ps(from, first(count)); }
-  static void store_first(float* to, Float value, int64_t count) { _mm256_maskstore_ps(to, first(count), value); }
+  /// AMD's CPUs take dozens of cycles to store by a mask.
+  static void store_first(float* to, Float value, int64_t count) {
+    if (count >= kLanes) return store(to, value);
+    _mm256_maskstore_ps(to, first(count), value);
+  }
   /// Computes value here: GCC 12 else moves additions past dozens of look-ups, whose results it then spills.
   template <class Vector>
   static void settle(Vector& value) {
