@@ -150,11 +150,13 @@ class XnorChannelConv2d final : public ConvKernel {
 
   /// Whether lanes and bundles are filled well enough, and positions so few that lanes of them are not filled better.
   static bool suits(const ConvWeights& w) {
-    constexpr int64_t most_positions = 800;
+    // Tables are made anew for every tile of positions, and few share them.
+    constexpr int64_t least_positions = 48, most_positions = 800;
     const int64_t outputs = w.out_channels / w.group;
     const int64_t positions = w.likely_rows * w.likely_columns;
-    return positions > 0 && positions <= most_positions && outputs % kChannels == 0 && w.group_channels >= 64 &&
-           (w.group == 1 || w.group_channels % 8 == 0) && w.kernel_height * w.kernel_width >= taps;
+    return positions >= least_positions && positions <= most_positions && outputs % kChannels == 0 &&
+           w.group_channels >= 64 && (w.group == 1 || w.group_channels % 8 == 0) &&
+           w.kernel_height * w.kernel_width >= taps;
   }
 
   size_t scratch_bytes(const Image& image) const override {
