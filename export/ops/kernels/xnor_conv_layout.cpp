@@ -201,16 +201,20 @@ int64_t XnorConvWeights::tap_bytes(int64_t output) const {
 
 namespace {
 
-uint64_t find_code(uint32_t bits) {
-  const auto parities = [](uint64_t of, int threes) {
+BundleCode find_code(uint32_t bits) {
+  const auto parities = [](uint64_t of, int count) {
     uint64_t found = 0;
-    for (int i = 0; i < threes; ++i) found |= ((of >> (3 * i) ^ of >> (3 * i + 1) ^ of >> (3 * i + 2)) & 1) << i;
+    for (int i = 0; i < count; ++i) found |= ((of >> (3 * i) ^ of >> (3 * i + 1) ^ of >> (3 * i + 2)) & 1) << i;
     return found;
   };
   const uint64_t ones = parities(bits, 10) | uint64_t{bits >> 30} << 10;
   const uint64_t twos = parities(ones, 4);
   const uint64_t last = parities(twos, 1) | twos >> 3 << 1;
-  return (bits & 0x3fffffff) | ones << 30 | (twos & 7) << 42 | last << 45;
+  const uint64_t threes = (bits & 0x3fffffff) | ones << 30 | (twos & 7) << 42;
+  BundleCode code;
+  for (int i = 0; i < 15; ++i) code.table[i] = static_cast<uint8_t>((threes >> (3 * i) & 7) << 3);
+  code.table[15] = static_cast<uint8_t>(last << 4);
+  return code;
 }
 
 }  // namespace
@@ -225,7 +229,7 @@ XnorBundleCodes::XnorBundleCodes(const ConvWeights& w, bool wanted)
   codes_.resize(static_cast<size_t>(w.group * group_codes_));
   for (int64_t o = 0; o < w.out_channels; ++o) {
     const uint8_t* row = w.packed + o * row_bytes;
-    uint64_t* to = codes_.data() + o / group_outputs * group_codes_ + o % group_outputs * kChunkBundles;
+    BundleCode* to = codes_.data() + o / group_outputs * group_codes_ + o % group_outputs * kChunkBundles;
     for (int64_t bundle = 0; bundle < kernel * tap_bundles_; ++bundle) {
       const int64_t first = bundle % tap_bundles_ * kBundleWeights;
       uint32_t bits = 0;

@@ -99,10 +99,15 @@ class XnorConvWeights {
 constexpr int64_t kBundleWeights = 32;  ///< of a tap, that bit slices count together
 constexpr int64_t kChunkBundles = 4;    ///< of all taps, whose codes lie together
 
+/// Which of its 8 tables each look-up of a bundle of bits takes, times 8: 30 of the bits in threes, then of every three
+/// of them their parity (10) and the other two bits, of every three of those the parity (3), and of the first three of
+/// these and of the last of those the parity (2, in place of the upper two of a three).
+struct BundleCode {
+  uint8_t table[16];
+};
+
 /// What each of an output channel's bundles looks up where lanes are positions: [group, chunk of bundles, output,
-/// bundle], bundles by tap. A code is 30 of the weights, then of every three of them their parity (10) and the other
-/// two weights, of every three of those the parity (3), and of the first three of these and of the last of those the
-/// parity (2).
+/// bundle], bundles by tap.
 class XnorBundleCodes {
  public:
   /// None, unless `wanted`.
@@ -112,11 +117,11 @@ class XnorBundleCodes {
   bool exist() const { return !codes_.empty(); }
   int64_t tap_bundles() const { return tap_bundles_; }
   /// Of a group; chunk i begins i * kChunkBundles * its outputs further.
-  const uint64_t* at(int64_t group) const { return codes_.data() + group * group_codes_; }
+  const BundleCode* at(int64_t group) const { return codes_.data() + group * group_codes_; }
 
  private:
   int64_t tap_bundles_, group_codes_;
-  std::vector<uint64_t> codes_;
+  std::vector<BundleCode> codes_;
 };
 
 constexpr int kMostGroupTaps = 2;

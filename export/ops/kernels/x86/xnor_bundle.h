@@ -132,13 +132,17 @@ struct Slice128 : SliceOf<Slice128> {
   static Vector shift_left(Vector words, __m128i by) { return _mm_sll_epi64(words, by); }
 };
 
-/// The code of 32 bits, as XnorBundleCodes has it.
-EDGENET_INLINE uint64_t bundle_code(uint32_t bits) {
+/// The code of 32 bits.
+EDGENET_INLINE BundleCode bundle_code(uint32_t bits) {
   const uint32_t ones = static_cast<uint32_t>(_pext_u32(bits ^ bits >> 1 ^ bits >> 2, 0x9249249)) | bits >> 30 << 10;
   const uint32_t twos = static_cast<uint32_t>(_pext_u32(ones ^ ones >> 1 ^ ones >> 2, 0x249));
   const uint32_t last = ((twos ^ twos >> 1 ^ twos >> 2) & 1) | twos >> 3 << 1;
   const uint64_t rest = ones | static_cast<uint64_t>(twos & 7) << 12 | last << 15;
-  return (bits & 0x3fffffff) | rest << 30;
+  const uint64_t tables[2] = {_pdep_u64(bits, 0x3838383838383838),
+                              _pdep_u64((bits >> 24 & 0x3f) | rest << 6, 0x3038383838383838)};
+  BundleCode code;
+  std::memcpy(code.table, tables, sizeof(code.table));
+  return code;
 }
 
 template <class S>
@@ -148,13 +152,16 @@ class Bundles {
  public:
   static constexpr int64_t kBytes = kBundleVectors * S::kBytes;  ///< of a bundle's tables
 
-  /// Finds the tables of a bundle; leaf(i) gives its vectors. Where `mask` clears a lane nothing is counted.
-  template <class Leaf, class Mask>
-  static EDGENET_INLINE void find_tables(const Leaf& leaf, const Mask& mask, uint8_t* to) {
+  /// Finds the tables of a bundle; leaf(i) gives its vectors, clear outside `inside`, where nothing is counted.
+  template <class Leaf>
+  static EDGENET_INLINE void find_tables(const Leaf& leaf, Vector inside, uint8_t* to) {
     const auto three = [&](int tree, Vector a, Vector b, Vector c) EDGENET_LAMBDA {
-      unroll<8>([&](auto signs) EDGENET_LAMBDA {
-        S::store(to + (tree * 8 + signs) * S::kBytes,
-                 mask(S::template logic<flipped_majority(decltype(signs)::value)>(a, b, c)));
+      unroll<4>([&](auto i) EDGENET_LAMBDA {
+        // Flipped signs flip the majority; where at most one is flipped, clear bits have a clear one.
+        constexpr int signs = decltype(i)::value < 3 ? decltype(i)::value : 4;
+        const Vector majority = S::template logic<flipped_majority(signs)>(a, b, c);
+        S::store(to + (tree * 8 + signs) * S::kBytes, majority);
+        S::store(to + (tree * 8 + 7 - signs) * S::kBytes, majority ^ inside);
       });
       return S::parity(a, b, c);
     };
@@ -172,16 +179,15 @@ class Bundles {
     const Vector second = three(13, leaves(9), leaf(30), leaf(31));
     unroll<4>([&](auto signs) EDGENET_LAMBDA {
       uint8_t* pair = to + (15 * 8 + 2 * signs) * S::kBytes;
-      S::store(pair, mask(S::template logic<flipped_pair(decltype(signs)::value)>(first, second, second)));
-      S::store(pair + S::kBytes,
-               mask(S::template logic<flipped_parity(decltype(signs)::value)>(first, second, second)));
+      S::store(pair, S::template logic<flipped_pair(decltype(signs)::value)>(first, second, inside));
+      S::store(pair + S::kBytes, S::template logic<flipped_parity(decltype(signs)::value)>(first, second, inside));
     });
   }
 
   /// Adds up to kChunkBundles bundles to counts of `planes` bits, at least kLowPlanes: to.store(plane, vector) the sums
   /// of what is counted and from.load(plane).
   template <class From, class To>
-  static EDGENET_INLINE void add(const uint8_t* tables, const uint64_t* codes, int64_t bundles, int planes,
+  static EDGENET_INLINE void add(const uint8_t* tables, const BundleCode* codes, int64_t bundles, int planes,
                                  const From& from, const To& to) {
     if (bundles == kChunkBundles) return add_all<kChunkBundles>(tables, codes, planes, from, to);
     if (bundles == 3) return add_all<3>(tables, codes, planes, from, to);
@@ -236,7 +242,7 @@ class Bundles {
   };
 
   template <int bundles, class From, class To>
-  static EDGENET_INLINE void add_all(const uint8_t* tables, const uint64_t* codes, int planes, const From& from,
+  static EDGENET_INLINE void add_all(const uint8_t* tables, const BundleCode* codes, int planes, const From& from,
                                      const To& to) {
     Sum sum;
     unroll<bundles>([&](auto i) EDGENET_LAMBDA { look_up(tables + i * kBytes, codes[i], sum); });
@@ -251,15 +257,11 @@ class Bundles {
     }
   }
 
-  static EDGENET_INLINE void look_up(const uint8_t* tables, uint64_t code, Sum& sum) {
-    // A byte of these is 8 times which of the 8 tables.
-    const uint64_t low = _pdep_u64(code, 0x3838383838383838);
-    const uint64_t high = _pdep_u64(code >> 24, 0x3038383838383838);
+  static EDGENET_INLINE void look_up(const uint8_t* tables, const BundleCode& code, Sum& sum) {
     unroll<16>([&](auto tree) EDGENET_LAMBDA {
-      const uint64_t choice = (tree < 8 ? low : high) >> (8 * (tree % 8)) & 255;
-      sum.template add<1>(S::load(tables + tree * 8 * S::kBytes + choice * (S::kBytes / 8)));
+      sum.template add<1>(S::load(tables + tree * 8 * S::kBytes + code.table[tree] * (S::kBytes / 8)));
     });
-    sum.template add<0>(S::load(tables + (15 * 8 + 1) * S::kBytes + (high >> 56) * (S::kBytes / 8)));
+    sum.template add<0>(S::load(tables + (15 * 8 + 1) * S::kBytes + code.table[15] * (S::kBytes / 8)));
   }
 
   /// Truth tables, by a, b and c from the highest bit of the index to the lowest.
@@ -273,12 +275,12 @@ class Bundles {
   }
   static constexpr int flipped_pair(int signs) {
     int table = 0;
-    for (int i = 0; i < 8; ++i) table |= ((i >> 2 ^ signs) & (i >> 1 ^ signs >> 1) & 1) << i;
+    for (int i = 0; i < 8; ++i) table |= ((i >> 2 ^ signs) & (i >> 1 ^ signs >> 1) & i & 1) << i;
     return table;
   }
   static constexpr int flipped_parity(int signs) {
     int table = 0;
-    for (int i = 0; i < 8; ++i) table |= ((i >> 2 ^ signs ^ i >> 1 ^ signs >> 1) & 1) << i;
+    for (int i = 0; i < 8; ++i) table |= ((i >> 2 ^ signs ^ i >> 1 ^ signs >> 1) & i & 1) << i;
     return table;
   }
   /// The majority of a, c and what b was before it became the parity of all three.

@@ -46,7 +46,7 @@ class ChannelSlice {
 
   /// Counts `bundles` bundles of taps, whose weights and codes begin here, at some places. No count has more bits than
   /// `planes` after that.
-  void add(const uint8_t* weights, int64_t bundles, const uint64_t* codes, int64_t codes_step,
+  void add(const uint8_t* weights, int64_t bundles, const BundleCode* codes, int64_t codes_step,
            const Place<taps>* places, int64_t count, int planes) {
     for (int64_t i = 0; i < bundles; ++i) {
       find_tables(weights + i * kBundleWeights * S::kBytes, tables() + i * Sums::kBytes);
@@ -86,8 +86,7 @@ class ChannelSlice {
   }
 
   static EDGENET_NOINLINE void find_tables(const uint8_t* weights, uint8_t* to) {
-    Sums::find_tables([&](int i) EDGENET_LAMBDA { return S::load(weights + i * S::kBytes); },
-                      [](Vector v) EDGENET_LAMBDA { return v; }, to);
+    Sums::find_tables([&](int i) EDGENET_LAMBDA { return S::load(weights + i * S::kBytes); }, S::all(true), to);
   }
 
   /// The counts of the positions of a place as one vector a plane.
@@ -104,7 +103,7 @@ class ChannelSlice {
     }
   };
 
-  EDGENET_NOINLINE void add_bundles(const uint64_t* codes, int64_t bundles, const Place<taps>& place, int planes) {
+  EDGENET_NOINLINE void add_bundles(const BundleCode* codes, int64_t bundles, const Place<taps>& place, int planes) {
     const PlaceCounts to{counts(place.positions[0]), counts(place.positions[taps - 1])};
     Sums::add(tables(), codes, bundles, planes, to, to);
   }
@@ -192,7 +191,7 @@ class XnorChannelConv2d final : public ConvKernel {
   ScratchPlan plan_scratch(const XnorLayout& layout, const Image& image) const {
     // A vector of positions beyond the last may be read.
     const int64_t valid = round_up((layout.outputs + 16) * static_cast<int64_t>(sizeof(float)), 64);
-    return {valid, valid + image.height * image.width * weights_.bundles() * static_cast<int64_t>(sizeof(uint64_t))};
+    return {valid, valid + image.height * image.width * weights_.bundles() * static_cast<int64_t>(sizeof(BundleCode))};
   }
 
   struct Call {
@@ -203,8 +202,8 @@ class XnorChannelConv2d final : public ConvKernel {
 
     float* valid() const { return static_cast<float*>(operands.scratch); }
     /// By pixel and bundle.
-    uint64_t* codes() const {
-      return reinterpret_cast<uint64_t*>(static_cast<uint8_t*>(operands.scratch) + plan.codes);
+    BundleCode* codes() const {
+      return reinterpret_cast<BundleCode*>(static_cast<uint8_t*>(operands.scratch) + plan.codes);
     }
   };
 
@@ -216,7 +215,7 @@ class XnorChannelConv2d final : public ConvKernel {
     alignas(64) uint32_t words[kPackedPixels];
     for (int64_t bundle = 0; bundle < bundles; ++bundle) {
       pack_word(w_, call.image, call.operands, unit, bundle, begin, end - begin, words);
-      uint64_t* to = call.codes() + begin * bundles + bundle;
+      BundleCode* to = call.codes() + begin * bundles + bundle;
       for (int64_t i = 0; i < end - begin; ++i) to[i * bundles] = bundle_code(words[i]);
     }
   }

@@ -48,7 +48,7 @@ class Slice {
     for (int64_t first = 0; first < bundles; first += kChunkBundles) {
       const int64_t chunk = smaller(kChunkBundles, bundles - first);
       for (int64_t i = 0; i < chunk; ++i) find_tables(first + i, tables() + i * Sums::kBytes);
-      const uint64_t* codes = unit_.codes + first * unit_.channels + channel * kChunkBundles;
+      const BundleCode* codes = unit_.codes + first * unit_.channels + channel * kChunkBundles;
       const bool last = first + chunk == bundles && !outputs.form.to_signs;
       const bool near = first + 2 * kChunkBundles >= bundles && (!last || bundles <= kChunkBundles);
       for (int64_t c = 0; c < channels_; ++c, codes += kChunkBundles) {
@@ -120,9 +120,9 @@ class Slice {
     const uint64_t* row = unit_.rows + first * unit_.row_words;
     const int64_t channels = unit_.row_channels - first;
     const Vector in = S::load(inside(tap));
-    Sums::find_tables(
-        [&](int i) EDGENET_LAMBDA { return i < channels ? S::load_bits(row + i * unit_.row_words, bit) : S::zero(); },
-        [&](Vector v) EDGENET_LAMBDA { return v & in; }, to);
+    const auto leaf = [&](int i) EDGENET_LAMBDA { return S::load_bits(row + i * unit_.row_words, bit) & in; };
+    if (channels >= kBundleWeights) return Sums::find_tables(leaf, in, to);
+    Sums::find_tables([&](int i) EDGENET_LAMBDA { return i < channels ? leaf(i) : S::zero(); }, in, to);
   }
 
   struct Planes {
@@ -132,7 +132,7 @@ class Slice {
   };
 
   /// to = from + how many signs differ from the weights that chose.
-  EDGENET_NOINLINE void add_bundles(const uint64_t* codes, int64_t bundles, const uint8_t* from, uint8_t* to) {
+  EDGENET_NOINLINE void add_bundles(const BundleCode* codes, int64_t bundles, const uint8_t* from, uint8_t* to) {
     Sums::add(tables(), codes, bundles, unit_.planes, Planes{const_cast<uint8_t*>(from)}, Planes{to});
   }
 

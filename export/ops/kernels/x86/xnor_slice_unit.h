@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/xnor_conv_layout.h"
+
 namespace edgenet::x86 {
 namespace {  // internal linkage: this header is compiled for several instruction sets
 
@@ -20,9 +22,9 @@ struct SliceUnit {
   int64_t taps, inputs;        ///< inputs: weights of an output channel
   int64_t row_channels;        ///< rows that exist
   int64_t tap_bundles;
-  const uint64_t* codes;  ///< of XnorBundleCodes
-  int64_t channels;       ///< output channels of the unit
-  int planes;             ///< bits of a count
+  const BundleCode* codes;  ///< of XnorBundleCodes
+  int64_t channels;         ///< output channels of the unit
+  int planes;               ///< bits of a count
   const float* valid;
   const int32_t* bounds;  ///< for packed signs, by output channel, or null
 };
