@@ -103,7 +103,7 @@ std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
   if (has_tables(weights) && Wide::suits(weights)) return std::make_unique<Wide>(weights);
   if (has_tables(weights) && Shared::suits(weights)) return std::make_unique<Shared>(weights);
   if (has_tables(weights) && Narrow::suits(weights)) return std::make_unique<Narrow>(weights);
-  using Slices = x86::XnorSliceConv2d<x86::Slice512, x86::Slice256, x86::Slice128>;
+  using Slices = x86::XnorSliceConv2d<x86::Slice<x86::Slice512>, x86::Slice<x86::Slice256>, x86::Slice<x86::Slice128>>;
   if (has_tables(weights) && Slices::suits(weights)) return std::make_unique<Slices>(weights);
   return x86::make_xnor_conv2d<Isa>(weights);
 }

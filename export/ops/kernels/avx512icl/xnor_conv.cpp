@@ -3,6 +3,7 @@
 #include "kernels/avx512icl/slice.h"
 #include "kernels/avx512icl/word_channel_conv.h"
 #include "kernels/avx512icl/word_conv.h"
+#include "kernels/avx512icl/word_slice.h"
 #include "kernels/x86/xnor_conv_channel_slice.h"
 #include "kernels/x86/xnor_slice_conv.h"
 
@@ -29,7 +30,7 @@ std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights) {
 std::unique_ptr<ConvKernel> make_sliced_xnor_conv2d(const ConvWeights& weights) {
   using ByChannels = x86::XnorChannelConv2d<Slice512, 1>;
   using ByHalfChannels = x86::XnorChannelConv2d<Slice512, 2>;
-  using ByPositions = x86::XnorSliceConv2d<Slice512, x86::Slice256, x86::Slice128>;
+  using ByPositions = x86::XnorSliceConv2d<x86::Slice<Slice512>, x86::Slice<x86::Slice256>, WordSlice>;
   auto kernel = make_first<ByChannels, ByHalfChannels, ByPositions>(weights);
   return kernel ? std::move(kernel) : make_xnor_conv2d(weights);
 }

@@ -145,6 +145,14 @@ EDGENET_INLINE BundleCode bundle_code(uint32_t bits) {
   return code;
 }
 
+/// The bits of a code.
+EDGENET_INLINE uint32_t bundle_bits(const BundleCode& code) {
+  uint64_t tables[2];
+  std::memcpy(tables, code.table, sizeof(tables));
+  const uint64_t low = _pext_u64(tables[0], 0x3838383838383838), high = _pext_u64(tables[1], 0x3838);
+  return static_cast<uint32_t>(low | high << 24 | uint64_t{code.table[13]} >> 4 << 30);
+}
+
 template <class S>
 class Bundles {
   using Vector = typename S::Vector;

@@ -28,7 +28,7 @@ void set_bits(uint64_t* words, int64_t begin, int64_t end) {
   if (end % 64 != 0) words[end / 64] |= ~from(end);
 }
 
-/// Wide, Half and Quarter: slices of 512, 256 and 128 positions.
+/// Wide, Half and Quarter: slices of up to 512, 256 and 128 positions.
 template <class Wide, class Half, class Quarter>
 class XnorSliceConv2d final : public ConvKernel {
  public:
@@ -260,10 +260,10 @@ class XnorSliceConv2d final : public ConvKernel {
     });
   }
 
-  template <class S>
+  template <class Slice>
   static void convolve(const SliceUnit& unit, const UnitOutputs& outputs, int64_t slice, int64_t channel,
                        int64_t channels) {
-    Slice<S>(unit, slice * kWideLanes, channels).convolve(outputs, channel);
+    Slice(unit, slice * kWideLanes, channels).convolve(outputs, channel);
   }
 
   ConvWeights w_;
