@@ -320,6 +320,13 @@ Case random_flat_case(Random& random) {
   test.image.batch = random.pick<int64_t>({1, 1, 2});
   test.image.height = random.between(1, 40);
   test.image.width = random.between(1, 40);
+  if (random.chance(0.5)) {
+    // A slice of 512 positions and a few more, from 1 to 128.
+    test.image.width = random.pick<int64_t>({16, 19, 25});
+    test.image.height = 512 / test.image.width + 1 + random.between(0, test.image.width == 16 ? 7 : 4);
+    w.pad_top = random.between(0, w.dilation_height * (w.kernel_height - 1));
+    w.pad_bottom = w.dilation_height * (w.kernel_height - 1) - w.pad_top;
+  }
   return test;
 }
 
