@@ -84,7 +84,7 @@ _ELMAN = _recipes((20, 30, 30), (2e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLI
 _GATED = _recipes((12, 12, 16), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 
 _CAPTIONS = _recipes((30, 20, 60), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
-_STRINGS = _recipes((6, 6, 10), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
+_STRINGS = _recipes((6, 6, 24), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 
 # Once over all samples, each as it is: the read-out is fitted in closed form.
 _FITTED = _recipes((1, 1, 1), (0.0, 0.0, 0.0), batch_size=500, warmup=0.0, shift=0, distillation=0.0)
