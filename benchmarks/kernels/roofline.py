@@ -12,8 +12,8 @@ what its inner loop alone reaches, operands in registers (`peaks.cpp`):
   added in planes of bits by ternary logic.
 - `popcount`, XNOR linear and recurrent layers: exclusive or, population count (by table where the set has none), and
   an addition.
-- `sign slices`, the same: a lane is a bit, an output; the weights of the inputs whose sign is the rarer one, at most half
-  of them, are added by carry-save, 5 logical operations an input (2 of three operands with AVX-512).
+- `sign slices`, the same: a lane is a bit, an output; the weights of the inputs whose sign is the rarer one, at most
+  half of them, are added by carry-save, 5 logical operations an input (2 of three operands with AVX-512).
 - `float table`, binary weights on float activations: one vpermps picks, for every lane, one of the signed sums of 4
   activations (3 on AVX2), and an addition.
 - `byte table`, the same of linear and recurrent layers (AVX2, and AVX-512 with VBMI): for 32 or 64 outputs at once,
