@@ -8,13 +8,15 @@ import pytest
 from benchmarks.accuracy.ngram import WittenBell, ngram_bits
 from benchmarks.accuracy.table import table
 from edgenet.tasks import load_sequences
+from edgenet.training.recipes import get_recipe
 
 
 def row(scheme: str, value: float, loss: float = 0.0, **changes) -> dict:
     return {
         "model": "captioner", "data": "digit-words", "scheme": scheme, "ends": "int8", "metric": "exact_match",
-        "value": value, "loss_vs_full": loss, "file_bytes": 1000, "size_ratio": 12.0, "seed": 0, "epochs": 20,
-        "recipe": {}, "environment": {"trained_on": "CPU"}, **changes,
+        "value": value, "loss_vs_full": loss, "file_bytes": 1000, "size_ratio": 12.0, "seed": 0,
+        "epochs": get_recipe("default", "captioner", scheme).epochs, "recipe": {},
+        "environment": {"trained_on": "CPU"}, **changes,
     }  # fmt: skip
 
 
