@@ -49,22 +49,11 @@ class FieldTables : public x86::FieldSteps<Simd, 4, 64> {
   static Int add_bytes(Int a, Int b) { return _mm256_add_epi8(a, b); }
   static Int add_words(Int a, Int b) { return _mm256_add_epi16(a, b); }
   static Int subtract_words(Int a, Int b) { return _mm256_sub_epi16(a, b); }
-  static Int add_lanes(Int a, Int b) { return _mm256_add_epi32(a, b); }
   static Int odd_bytes(Int bytes) { return _mm256_srli_epi16(bytes, 8); }
-  template <int kBits>
-  static Int words_up(Int words) {
-    return _mm256_slli_epi16(words, kBits);
-  }
-  template <int kBits>
-  static Int lanes_up(Int lanes) {
-    return _mm256_slli_epi32(lanes, kBits);
-  }
   static Int set_words(int16_t value) { return _mm256_set1_epi16(value); }
-  static Int set_lanes(int32_t value) { return _mm256_set1_epi32(value); }
   /// Sums of the products of two words a lane, and the same added to `sum`.
   static Int multiply_pairs(Int a, Int b) { return _mm256_madd_epi16(a, b); }
   static Int multiply_pairs(Int sum, Int a, Int b) { return add_lanes(sum, multiply_pairs(a, b)); }
-  static Float to_float(Int lanes) { return _mm256_cvtepi32_ps(lanes); }
 
   /// Writes the tables of a piece, field by field and plane by plane, the highest first; may write a plane more.
   static void make(const float* x, int64_t groups, float unit, int64_t planes, uint8_t* tables) {

@@ -145,7 +145,7 @@ struct Simd {
     _store_mask16(reinterpret_cast<__mmask16*>(to), _mm512_cmp_ps_mask(x, threshold, _CMP_GE_OQ));
   }
 
-  // What kernels/x86/xnor_slices.h adds and turns bits by.
+  // What bit slices and tables of bytes are added and turned by.
   static constexpr int64_t kFewSliceOutputs = 128;         ///< of which too few bits of a vector are used
   static constexpr int64_t kNearBytes = int64_t{1} << 20;  ///< of weights: more are fetched before their turn
   static void store_bytes(uint8_t* to, Int value) { _mm512_storeu_si512(to, value); }
@@ -158,24 +158,24 @@ struct Simd {
   }
   static Int set_bytes(char value) { return _mm512_set1_epi8(value); }
   template <int bits>
-  static Int shift_words_right(Int a) {
+  static Int words_down(Int a) {
     return _mm512_srli_epi16(a, bits);
   }
   template <int bits>
-  static Int shift_words_left(Int a) {
+  static Int words_up(Int a) {
     return _mm512_slli_epi16(a, bits);
   }
-  static Int set_int(int value) { return _mm512_set1_epi32(value); }
+  static Int set_lanes(int32_t value) { return _mm512_set1_epi32(value); }
   /// kLanes bytes as 32-bit lanes.
   static Int widen_bytes(const uint8_t* from) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
   template <int bits>
-  static Int shift_left(Int a) {
+  static Int lanes_up(Int a) {
     return _mm512_slli_epi32(a, bits);
   }
-  static Int add_ints(Int a, Int b) { return _mm512_add_epi32(a, b); }
-  static Int subtract_ints(Int a, Int b) { return _mm512_sub_epi32(a, b); }
+  static Int add_lanes(Int a, Int b) { return _mm512_add_epi32(a, b); }
+  static Int subtract_lanes(Int a, Int b) { return _mm512_sub_epi32(a, b); }
   static Float to_float(Int a) { return _mm512_cvtepi32_ps(a); }
 
  private:

@@ -15,7 +15,7 @@ namespace {  // internal linkage: this header is compiled for several instructio
 /// What tables of all widths share: `field` activations a field, `most_groups` groups a piece, which has a step of its
 /// own.
 template <class Vectors, int64_t field, int64_t most_groups>
-class FieldSteps {
+class FieldSteps : public Vectors {
  public:
   using Simd = Vectors;
   static constexpr int64_t kField = field;

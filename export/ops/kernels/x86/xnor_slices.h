@@ -213,17 +213,17 @@ class XnorSlices {
     alignas(64) uint8_t low[kVector], high[kVector];
     turn(planes, used, low);
     if (used > 8) turn(planes + 8, used - 8, high);
-    const Int selected = Simd::set_int(static_cast<int>(2 * target.header.count));
-    const Int minus = Simd::set_int(target.header.minus ? -1 : 0);
+    const Int selected = Simd::set_lanes(static_cast<int>(2 * target.header.count));
+    const Int minus = Simd::set_lanes(target.header.minus ? -1 : 0);
     const auto* totals = reinterpret_cast<const uint8_t*>(totals_.data());
     const int64_t outputs = smaller(kVector, w_.outputs - o);
     for (int64_t i = 0; i < outputs; i += Simd::kLanes) {
       const int64_t lanes = smaller(Simd::kLanes, outputs - i);
       Int counts = Simd::widen_bytes(low + i);
-      if (used > 8) counts = counts | Simd::template shift_left<8>(Simd::widen_bytes(high + i));
-      const Int less = Simd::add_ints(selected, Simd::load_bytes(totals + 4 * (o + i)));
-      const Int dot = Simd::subtract_ints(Simd::template shift_left<2>(counts), less);
-      const auto signed_dot = Simd::to_float(Simd::subtract_ints(dot ^ minus, minus));
+      if (used > 8) counts = counts | Simd::template lanes_up<8>(Simd::widen_bytes(high + i));
+      const Int less = Simd::add_lanes(selected, Simd::load_bytes(totals + 4 * (o + i)));
+      const Int dot = Simd::subtract_lanes(Simd::template lanes_up<2>(counts), less);
+      const auto signed_dot = Simd::to_float(Simd::subtract_lanes(dot ^ minus, minus));
       // Two roundings, as the specification has it.
       const auto product = Simd::multiply(Simd::load_first(target.scale + o + i, lanes), signed_dot);
       Simd::store_first(target.y + o + i, Simd::add(product, Simd::load_first(target.addend + o + i, lanes)), lanes);
@@ -247,9 +247,9 @@ class XnorSlices {
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) {
       if ((i & kApart) != 0) continue;
-      const Int differ = (Simd::template shift_words_right<kApart>(rows[i]) ^ rows[i + kApart]) & mask;
+      const Int differ = (Simd::template words_down<kApart>(rows[i]) ^ rows[i + kApart]) & mask;
       rows[i + kApart] = rows[i + kApart] ^ differ;
-      rows[i] = rows[i] ^ Simd::template shift_words_left<kApart>(differ);
+      rows[i] = rows[i] ^ Simd::template words_up<kApart>(differ);
     }
   }
 
