@@ -12,6 +12,10 @@
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
+#if defined(__AMX_INT8__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace {
 
@@ -408,7 +412,48 @@ void print_bit_slices() {
   std::printf(R"({"isa": "avx512", "arithmetic": "bit slices", "gmacs": %.2f})", macs / best / 1e9);
 }
 
+#if defined(__AMX_INT8__) && defined(__linux__)
+/// Asks for the registers of tiles and gives the first 8 of them 16 rows of 64 bytes; whether the system let it.
+bool take_tiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0) return false;
+  alignas(64) uint8_t shapes[64] = {1};
+  for (int tile = 0; tile < 8; ++tile) {
+    shapes[16 + 2 * tile] = 64;
+    shapes[48 + tile] = 16;
+  }
+  __asm__ volatile("" : : "r"(shapes) : "memory");
+  _tile_loadconfig(shapes);
+  return true;
+}
+
+/// Tiles of 16 rows of 64 bytes, 16 x 16 sums of 64 products each.
+void print_int8_tiles() {
+  constexpr int64_t kRounds = 2000, kProducts = 4 * 16 * 16 * 64;
+  if (!take_tiles()) return;
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
+  const double best = best_of(kPasses, [&] {
+    for (int64_t i = 0; i < kRounds; ++i) {
+      _tile_dpbssd(0, 4, 6);
+      _tile_dpbssd(1, 4, 7);
+      _tile_dpbssd(2, 5, 6);
+      _tile_dpbssd(3, 5, 7);
+    }
+  });
+  _tile_release();
+  separate();
+  const double macs = static_cast<double>(kRounds) * kProducts;
+  std::printf(R"({"isa": "avx512", "arithmetic": "int8 tiles", "gmacs": %.2f})", macs / best / 1e9);
+}
+#endif
+
 void print_512() {
+#if defined(__AMX_INT8__) && defined(__linux__)
+  print_int8_tiles();
+#endif
   print_peak<Fma512>("avx512", "fma");
   print_peak<FloatTable512>("avx512", "float table");
 #if defined(__AVX512VBMI__)

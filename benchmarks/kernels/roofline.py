@@ -5,11 +5,11 @@ bytes that it has to move (weights, input, output, each once; recurrent weights 
 of reading over and over a buffer as large as they are, or as the recurrent weights are. The peak of an arithmetic is
 what its inner loop alone reaches, operands in registers (`peaks.cpp`):
 
-- XNOR convolutions have the best of three: `sign table`, one pshufb looks up the differing signs of 4 channels for 2
+- XNOR convolutions have the best of four: `sign table`, one pshufb looks up the differing signs of 4 channels for 2
   outputs a lane, and with their share of additions 3 look-ups are 9 operations; `sum table` (AVX2), an entry of a table
   in the first-level cache is what the 5 weights that choose it count at 2 positions a lane, and 3 entries are 3 loads
   and 5 operations; `bit slices` (AVX-512), a lane is a bit, sum and carry of three weights are loaded, and counts are
-  added in planes of bits by ternary logic.
+  added in planes of bits by ternary logic; and `int8 tiles`.
 - `popcount`, XNOR linear and recurrent layers: exclusive or, population count (by table where the set has none), and
   an addition.
 - `sign slices`, the same: a lane is a bit, an output; the weights of the inputs whose sign is the rarer one, at most
@@ -21,7 +21,8 @@ what its inner loop alone reaches, operands in registers (`peaks.cpp`):
   bytes and then as words, 3 planes.
 - `conv byte table`, the same of convolutions (AVX2): for 32 outputs at once, vpshufb picks one of the signed sums of 4
   activations, 3 planes; 2 are added as bytes.
-- `int8`: VNNI where there is any, else vpmaddubsw, vpmaddwd and an addition.
+- `int8 tiles` (AMX): 16 x 16 sums of 64 products of bytes an instruction.
+- `int8`: VNNI where there is any, else vpmaddubsw, vpmaddwd and an addition; convolutions have `int8 tiles` too.
 - `int8 table`, convolutions of binary weights and 8-bit activations (AVX2): as `conv byte table`, 2 planes, 4 added.
 - `fma`: full precision.
 
@@ -70,12 +71,14 @@ class Roofline:
 def arithmetics(op: str, scheme: str, activations: str | None = None) -> tuple[str, ...]:
     """Return what an operator may be computed by; its limit is that of the fastest."""
     if scheme == "xnor":
-        return ("sign table", "sum table", "bit slices") if op.startswith("conv") else ("popcount", "sign slices")
+        return ("sign table", "sum table", "bit slices", "int8 tiles") if op.startswith("conv") else ("popcount", "sign slices")
     if scheme == "bwn":
         if activations:
-            return ("int8", "int8 table")
+            return ("int8", "int8 table", "int8 tiles")
         return ("float table", "conv byte table") if op.startswith("conv") else ("float table", "byte table")
-    return ("int8",) if scheme == "int8" else ("fma",)
+    if scheme == "int8":
+        return ("int8", "int8 tiles") if op.startswith("conv") else ("int8",)
+    return ("fma",)
 
 
 def measure_roofline() -> Roofline | None:

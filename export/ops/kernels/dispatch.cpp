@@ -8,6 +8,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
+#include "kernels/amx/amx.h"
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx512/avx512.h"
 #include "kernels/avx512icl/avx512icl.h"
@@ -126,6 +127,13 @@ KernelSet avx512icl_kernels(const char* name, bool slices) {
   };
 }
 
+/// Those of AVX-512 but for what tiles multiply.
+KernelSet amx_kernels() {
+  KernelSet set = avx512icl_kernels("avx512", true);
+  set.xnor_conv2d = amx::make_xnor_conv2d;
+  return set;
+}
+
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
          __builtin_cpu_supports("popcnt");
@@ -145,6 +153,12 @@ bool has_avx512icl() {
 /// Intel's cores count bits on one of the two ports that do 512-bit logic, so that convolutions by words wait for it;
 /// AMD's do not.
 bool slices_win() { return __builtin_cpu_is("intel"); }
+
+bool has_amx() {
+  constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kTile) != 0 && (d & kInt8) != 0 && amx::request_tiles();
+}
 
 bool has_avxvnni() {
   // Not every compiler's __builtin_cpu_supports knows it.
@@ -201,8 +215,10 @@ std::vector<KernelSet> make_runnable() {
   if (!has_avx512()) return sets;
   sets.push_back(avx512_kernels(has_avx512icl() ? "avx512-base" : "avx512"));
   if (!has_avx512icl()) return sets;
-  sets.push_back(slices_win() ? avx512icl_kernels("avx512-words", false) : avx512icl_kernels("avx512-slices", true));
-  sets.push_back(avx512icl_kernels("avx512", slices_win()));
+  const bool tiles = has_amx();
+  if (slices_win()) sets.push_back(avx512icl_kernels("avx512-words", false));
+  if (!slices_win() || tiles) sets.push_back(avx512icl_kernels("avx512-slices", true));
+  sets.push_back(tiles ? amx_kernels() : avx512icl_kernels("avx512", slices_win()));
 #elif defined(__aarch64__)
   sets.push_back(neon_kernels());
   if (has_dot_products()) sets.push_back(neondot_kernels());

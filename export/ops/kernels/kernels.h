@@ -141,9 +141,9 @@ extern const KernelSet scalar_kernels;
 std::vector<const KernelSet*> runnable_kernels();
 
 /// The widest set this CPU runs, or the one EDGENET_ISA names ("scalar", "avx2", "avx512"; "avx2-base" and
-/// "avx512-base" are these without AVX-VNNI, and without VNNI and VPOPCNTDQ, where the CPU has them; "avx512-words" or
-/// "avx512-slices" is "avx512" with the kernels that the CPU does not do best with; on Arm "neon", and "neondot" with
-/// dot products); throws
+/// "avx512-base" are these without AVX-VNNI, and without VNNI and VPOPCNTDQ, where the CPU has them; "avx512-words" and
+/// "avx512-slices" are "avx512" with XNOR convolutions by population counts or by bit slices, where the CPU does better
+/// with the other or with matrix tiles; on Arm "neon", and "neondot" with dot products); throws
 /// std::invalid_argument with a message when that is unknown or not runnable here.
 /// The variable is read at every call, so it holds for the sessions made after it is set.
 const KernelSet& active_kernels();
