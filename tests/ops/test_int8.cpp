@@ -176,6 +176,35 @@ void check_odd_rows(const KernelSet& set, Random& random, Report& report) {
   }
 }
 
+/// Channels in whole blocks of 64, which fill the rows of matrix tiles.
+void check_blocks(const KernelSet& set, Random& random, Report& report) {
+  for (int i = 0; i < 40; ++i) {
+    if (left_out(random)) continue;
+    Case test;
+    ConvWeights& w = test.weights;
+    w.group = random.chance(0.7) ? 1 : 2;
+    w.group_channels = random.pick({64, 128, 192});
+    w.out_channels = w.group * random.between(24, 70);
+    w.kernel_height = random.between(1, 3);
+    w.kernel_width = random.between(1, 3);
+    w.stride_height = random.between(1, 2);
+    w.stride_width = random.between(1, 2);
+    w.dilation_height = random.between(1, 2);
+    w.dilation_width = random.between(1, 2);
+    w.pad_top = random.between(0, 2);
+    w.pad_left = random.between(0, 2);
+    w.pad_bottom = random.between(0, 2);
+    w.pad_right = random.between(0, 2);
+    w.form.relu = random.chance(0.5);
+    test.image.batch = random.between(1, 2);
+    test.image.height = random.between(1, 12);
+    test.image.width = random.between(1, 50);
+    if (!fill(test, random)) continue;
+    if (w.form.relu && random.chance(0.5)) w.form.max_pool = fill_pool(test, random);
+    compare(set, test, random.chance(0.3), report);
+  }
+}
+
 void check_large(const KernelSet& set, Random& random, Report& report) {
   // A stem, projections, and sums as long as the specification allows.
   const ConvWeights all[] = {{64, 3, 7, 7, 1, 2, 2, 3, 3, 3, 3, 1, 1, nullptr, {}, {}},
@@ -252,6 +281,7 @@ int main() {
     Random random(7);
     check_random(*set, random, report);
     check_odd_rows(*set, random, report);
+    check_blocks(*set, random, report);
     check_large(*set, random, report);
     check_beyond_caches(*set, random, report);
     check_linear(*set, random, report);

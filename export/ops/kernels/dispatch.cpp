@@ -131,6 +131,8 @@ KernelSet avx512icl_kernels(const char* name, bool slices) {
 KernelSet amx_kernels() {
   KernelSet set = avx512icl_kernels("avx512", true);
   set.xnor_conv2d = amx::make_xnor_conv2d;
+  set.int8_conv2d = amx::make_int8_conv2d;
+  set.bwn_int8_conv2d = amx::make_bwn_int8_conv2d;
   return set;
 }
 

@@ -8,5 +8,7 @@ namespace edgenet::amx {
 bool request_tiles();
 
 std::unique_ptr<ConvKernel> make_xnor_conv2d(const ConvWeights& weights);
+std::unique_ptr<ConvKernel> make_int8_conv2d(const ConvWeights& weights);
+std::unique_ptr<ConvKernel> make_bwn_int8_conv2d(const ConvWeights& weights);
 
 }  // namespace edgenet::amx

@@ -15,16 +15,17 @@ constexpr int64_t kTileOutputs = 16;                     ///< output channels, t
 constexpr int64_t kWeightTile = kTileRows * kTileBytes;  ///< bytes: [4 values][output channel][value]
 constexpr int64_t kGroupTiles = 4;                       ///< of positions, that a tile of weights is multiplied with
 
-/// While it lives this thread has tiles of `positions` rows of activations and sums, and of 16 of weights. Sums are in
-/// tiles 0 to 3, activations in 4 and 5, weights in 6.
+/// While it lives this thread has tiles of `positions` rows of activations and sums, and of weights for `values` bytes
+/// of such a row. Sums are in tiles 0 to 3, activations in 4 and 5, weights in 6 and 7.
 class Tiles {
  public:
-  explicit Tiles(int64_t positions) {
+  explicit Tiles(int64_t positions, int64_t values = kTileBytes) {
     Shapes shapes{};
     shapes.palette = 1;
     for (int tile = 0; tile < 8; ++tile) {
-      shapes.row_bytes[tile] = kTileBytes;
-      shapes.rows[tile] = static_cast<uint8_t>(tile < 6 ? positions : kTileRows);
+      const bool activations = tile == 4 || tile == 5;
+      shapes.row_bytes[tile] = static_cast<uint16_t>(activations ? values : kTileBytes);
+      shapes.rows[tile] = static_cast<uint8_t>(tile < 6 ? positions : values / 4);
     }
     __asm__ volatile("" : : "r"(&shapes) : "memory");  // the intrinsic says that it reads 8 bytes; it reads 64
     _tile_loadconfig(&shapes);

@@ -103,7 +103,7 @@ class HalfWriter {
   Simd::Float factor_;
 };
 
-struct HalfProducts : Simd {
+struct HalfProducts : Simd, x86::VectorSums<HalfProducts> {
   using Writer = HalfWriter;
   static constexpr int64_t kWordValues = 2;
   static constexpr int kTilePositions = 6;  ///< 6 x 2 sums, 2 weights, an activation and a product fill 16 registers
@@ -134,22 +134,6 @@ class HalfPanels {
   static constexpr int64_t kOutputs = x86::PanelTask<HalfProducts>::kOutputs;
   static constexpr int64_t kWordBytes = 4 * kOutputs;
 
-  explicit HalfPanels(const ConvWeights& w) : HalfPanels(w, PixelRuns(w, HalfProducts::kWordValues, kWholeWords)) {}
-
-  /// There is no zero point.
-  int32_t offset(int64_t, int64_t) const { return 0; }
-  int64_t room_bytes() const { return 0; }
-  const uint8_t* weights(int64_t panel, uint8_t*) const {
-    return reinterpret_cast<const uint8_t*>(words_.data()) + panel * panel_bytes_;
-  }
-
-  static void load(const uint8_t* from, __m256i (&weights)[2]) {
-    for (int half = 0; half < 2; ++half) {
-      weights[half] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from) + half);
-    }
-  }
-
- private:
   HalfPanels(const ConvWeights& w, const PixelRuns& runs)
       : panel_bytes_(runs.words() * kWordBytes), words_(x86::PanelShape(w, kOutputs).count * panel_bytes_ / 4) {
     const x86::PanelShape shape(w, kOutputs);
@@ -167,6 +151,20 @@ class HalfPanels {
     }
   }
 
+  /// There is no zero point.
+  int32_t offset(int64_t, int64_t) const { return 0; }
+  int64_t room_bytes() const { return 0; }
+  const uint8_t* weights(int64_t panel, uint8_t*) const {
+    return reinterpret_cast<const uint8_t*>(words_.data()) + panel * panel_bytes_;
+  }
+
+  static void load(const uint8_t* from, __m256i (&weights)[2]) {
+    for (int half = 0; half < 2; ++half) {
+      weights[half] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from) + half);
+    }
+  }
+
+ private:
   int64_t panel_bytes_;
   x86::AlignedWords words_;
 };

@@ -9,14 +9,12 @@
 namespace edgenet::avx512icl {
 namespace {  // internal linkage: no copy of these may serve a CPU without VNNI
 
-struct ByteProducts : Simd {
+/// What they share with tiles.
+struct ByteWords : Simd {
   using Writer = PixelWriter;
   static constexpr int64_t kWordValues = 4;
   static constexpr int32_t kZero = kZeroByte;
-  static constexpr int kTilePositions = 12;  ///< 12 x 2 sums, 2 weights and an activation fill 27 of 32 registers
 
-  static Int set_words(int32_t word) { return _mm512_set1_epi32(word); }
-  static Int add_products(Int sum, Int x, Int weights) { return _mm512_dpbusd_epi32(sum, x, weights); }
   static Int load_words(const int32_t* from) { return _mm512_loadu_si512(from); }
   static void store_words(int32_t* to, Int words) { _mm512_storeu_si512(to, words); }
   static Int subtract_words(Int a, Int b) { return _mm512_sub_epi32(a, b); }
@@ -30,6 +28,13 @@ struct ByteProducts : Simd {
   static void stream(float* to, Float value) { _mm512_stream_ps(to, value); }
 };
 
+struct ByteProducts : ByteWords, x86::VectorSums<ByteProducts> {
+  static constexpr int kTilePositions = 12;  ///< 12 x 2 sums, 2 weights and an activation fill 27 of 32 registers
+
+  static Int set_words(int32_t word) { return _mm512_set1_epi32(word); }
+  static Int add_products(Int sum, Int x, Int weights) { return _mm512_dpbusd_epi32(sum, x, weights); }
+};
+
 using x86::PanelShape;
 
 constexpr int64_t kPanelOutputs = x86::PanelTask<ByteProducts>::kOutputs;
@@ -41,9 +46,9 @@ class BytePanels {
   static constexpr bool kWholeWords = false;
   static constexpr int64_t kWordBytes = 4 * kPanelOutputs;
 
-  explicit BytePanels(const ConvWeights& w)
+  BytePanels(const ConvWeights& w, const PixelRuns& runs)
       : shape_(w, kPanelOutputs),
-        runs_(w, ByteProducts::kWordValues, kWholeWords),
+        runs_(runs),
         row_(w.group_channels * runs_.taps),
         file_(w.packed),
         words_(turned() ? 0 : shape_.count * runs_.words() * kPanelOutputs),
@@ -131,9 +136,9 @@ class BitPanels {
   static constexpr bool kWholeWords = true;
   static constexpr int64_t kWordBytes = kPanelOutputs / 2;
 
-  explicit BitPanels(const ConvWeights& w)
+  BitPanels(const ConvWeights& w, const PixelRuns& runs)
       : shape_(w, kPanelOutputs),
-        runs_(w, ByteProducts::kWordValues, kWholeWords),
+        runs_(runs),
         words_(shape_.count * panel_bytes() / 4),
         sums_(shape_.count * kPanelOutputs) {
     std::memset(words_.data(), 0, static_cast<size_t>(shape_.count * panel_bytes()));

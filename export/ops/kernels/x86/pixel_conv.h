@@ -3,7 +3,6 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
-#include <utility>
 
 #include "kernels/parallel.h"
 #include "kernels/x86/int8_scale.h"
@@ -21,7 +20,10 @@ class PixelConv2d final : public ConvKernel {
 
  public:
   explicit PixelConv2d(const ConvWeights& w)
-      : w_(w), shape_(w, kPanelOutputs), runs_(w, Products::kWordValues, Panels::kWholeWords), panels_(w) {}
+      : w_(w),
+        shape_(w, kPanelOutputs),
+        runs_(w, Products::kWordValues, Panels::kWholeWords, Products::rows_of_a_pixel(w)),
+        panels_(w, runs_) {}
 
   size_t scratch_bytes(const Image& image) const override {
     return static_cast<size_t>(rooms_offset(layout_of(image)) + kWorkers * room_bytes(image));
@@ -52,7 +54,8 @@ class PixelConv2d final : public ConvKernel {
   int64_t maxima_offset() const { return round_up(runs_.count * static_cast<int64_t>(sizeof(int64_t)), 64); }
   int64_t image_offset() const { return maxima_offset() + kScaleChunks * static_cast<int64_t>(sizeof(float)); }
   int64_t tails_offset(const PixelLayout& layout) const {
-    return image_offset() + round_up(w_.group * layout.group_bytes + kPixelSlack, 64);
+    const int64_t slack = kPixelSlack + Products::kReadPositions * layout.position_bytes();
+    return image_offset() + round_up(w_.group * layout.group_bytes + slack, 64);
   }
   int64_t rooms_offset(const PixelLayout& layout) const {
     return tails_offset(layout) + round_up(w_.group * layout.group_tail_bytes(), 64);
@@ -91,6 +94,7 @@ class PixelConv2d final : public ConvKernel {
     const int64_t tasks = shape_.count * parts;
     std::atomic<int64_t> next{0};
     parallel_for(executor, smaller(kWorkers, tasks), [&](int64_t worker) {
+      const typename Products::Thread thread(runs_);
       uint8_t* room = bytes(operands) + rooms_offset(layout) + worker * room_bytes(image);
       auto* values = reinterpret_cast<float*>(room + round_up(panels_.room_bytes(), 64));
       PooledRows<Products> rows(w_.pool, image.out_height, image.out_width, columns,
@@ -180,18 +184,7 @@ class PixelConv2d final : public ConvKernel {
     const int64_t begin = layout.tile_begin(tile);
     const uint8_t* x = panel.image + layout.line_offset(line) + begin * panel.position_bytes;
     const uint8_t* tails = panel.tails + layout.tail_offset(line) + begin * 4;
-    using Positions = std::make_integer_sequence<int, Products::kTilePositions>;
-    sum_of<Stored>(layout.tile_begin(tile + 1) - begin, Positions())(panel, x, tails, to);
-  }
-
-  template <class Stored>
-  using SumPositions = void (*)(const Task&, const uint8_t*, const uint8_t*, typename Stored::Word*);
-
-  /// The function that sums so many positions.
-  template <class Stored, int... kFewer>
-  static SumPositions<Stored> sum_of(int64_t positions, std::integer_sequence<int, kFewer...>) {
-    static constexpr SumPositions<Stored> all[] = {sum_positions<Products, Panels, Stored, kFewer + 1>...};
-    return all[positions - 1];
+    Products::template sum_tile<Panels, Stored>(layout.tile_begin(tile + 1) - begin, panel, x, tails, to);
   }
 
   ConvWeights w_;

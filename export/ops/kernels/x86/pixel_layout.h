@@ -16,29 +16,36 @@ constexpr int64_t kPixelSlack = 192;  ///< bytes after the image that may be rea
 /// Values of a kernel that lie together, and where a weight lies among them. Rows with a byte more than words leave
 /// that byte to words of 4 rows each, as 7 rows of 7 pixels of 3 bytes do: 37 words then, not 42.
 struct PixelRuns {
-  /// Fewer than 4 channels lie without gaps unless `whole_words` wants values of 0 after them.
-  PixelRuns(const ConvWeights& w, int64_t values_of_a_word, bool whole_words)
+  /// Fewer than 4 channels lie without gaps unless `whole_words` wants values of 0 after them. `rows_of_a_pixel` are
+  /// those of an undilated kernel that a pixel holds the channels of; 0: one, and kernel rows may have tails.
+  PixelRuns(const ConvWeights& w, int64_t values_of_a_word, bool whole_words, int64_t rows_of_a_pixel)
       : word_values(values_of_a_word),
         channels(w.group_channels),
-        pixel(channels < 4 && !whole_words ? channels : round_up(channels, word_values)),
+        fold(larger(1, rows_of_a_pixel)),
+        pixel(fold * (channels < 4 && !whole_words ? channels : round_up(channels, word_values))),
         kernel_width(w.kernel_width),
         row_pixels(w.dilation_width == 1 ? kernel_width : 1),
-        count(w.kernel_height * kernel_width / row_pixels),
+        count((w.kernel_height + fold - 1) / fold * kernel_width / row_pixels),
         taps(w.kernel_height * kernel_width),
-        tail_words(word_values == 4 && row_pixels > 1 && count > 1 && row_pixels * pixel % 4 == 1 ? (count + 3) / 4
-                                                                                                  : 0),
+        tail_words(rows_of_a_pixel == 0 && word_values == 4 && row_pixels > 1 && count > 1 &&
+                           row_pixels * pixel % 4 == 1
+                       ? (count + 3) / 4
+                       : 0),
         run_words((row_pixels * pixel + (tail_words != 0 ? 0 : word_values - 1)) / word_values) {}
 
   int64_t words() const { return count * run_words + tail_words; }
   int64_t value_bytes() const { return 4 / word_values; }
   /// Weight k of an output as a value of its words.
   int64_t value(int64_t k) const {
-    const int64_t run = k % taps / row_pixels, within = k % taps % row_pixels * pixel + k / taps;
+    const int64_t row = k % taps / kernel_width, column = k % taps % kernel_width;
+    const int64_t run = (row / fold * kernel_width + column) / row_pixels;
+    const int64_t within = column % row_pixels * pixel + row % fold * (pixel / fold) + k / taps;
     const int64_t run_values = run_words * word_values;
     return within < run_values ? run * run_values + within : count * run_values + run;
   }
 
   int64_t word_values, channels;
+  int64_t fold;   ///< rows that a pixel holds
   int64_t pixel;  ///< values from one position to the next
   int64_t kernel_width, row_pixels, count, taps, tail_words, run_words;
 };
@@ -66,8 +73,8 @@ struct PixelLayout {
 
   void fill_runs(const ConvWeights& w, const PixelRuns& runs, int64_t* to) const {
     for (int64_t run = 0; run < runs.count; ++run) {
-      const int64_t tap = run * runs.row_pixels;
-      *to++ = tap / w.kernel_width * w.dilation_height * line_bytes + tap % w.kernel_width * w.dilation_width * pixel;
+      const int64_t tap = run * runs.row_pixels, row = tap / w.kernel_width * runs.fold;
+      *to++ = row * w.dilation_height * line_bytes + tap % w.kernel_width * w.dilation_width * pixel;
     }
   }
 

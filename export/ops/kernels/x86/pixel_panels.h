@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "kernels/x86/pixel_layout.h"
 
@@ -132,6 +133,36 @@ __attribute__((noinline)) void sum_positions(const PanelTask<Products>& task, co
     }
   }
 }
+
+/// What multiplies by vectors: the sums of some positions in registers.
+template <class Products>
+struct VectorSums {
+  static constexpr int64_t kReadPositions = 0;  ///< beyond those that are summed, whose values may be read
+
+  /// What a thread needs while it sums.
+  struct Thread {
+    explicit Thread(const PixelRuns&) {}
+  };
+
+  static int64_t rows_of_a_pixel(const ConvWeights&) { return 0; }
+
+  template <class Panels, class Stored>
+  static void sum_tile(int64_t positions, const PanelTask<Products>& panel, const uint8_t* x, const uint8_t* tails,
+                       typename Stored::Word* to) {
+    sum_of<Panels, Stored>(positions, std::make_integer_sequence<int, Products::kTilePositions>())(panel, x, tails, to);
+  }
+
+ private:
+  template <class Stored>
+  using Sum = void (*)(const PanelTask<Products>&, const uint8_t*, const uint8_t*, typename Stored::Word*);
+
+  /// The function that sums so many positions.
+  template <class Panels, class Stored, int... kFewer>
+  static Sum<Stored> sum_of(int64_t positions, std::integer_sequence<int, kFewer...>) {
+    static constexpr Sum<Stored> all[] = {sum_positions<Products, Panels, Stored, kFewer + 1>...};
+    return all[positions - 1];
+  }
+};
 
 }  // namespace
 }  // namespace edgenet::x86
