@@ -12,7 +12,7 @@ namespace {  // internal linkage: no copy of these may serve a CPU without AMX
 
 /// Tiles of weights that share the nearest cache, until the sums of all positions of a chunk have met them. It is also
 /// as long as a store of tiles may be away: on Sapphire Rapids the first after 750 ns without takes 250 ns.
-constexpr int64_t kPassSteps = 18;
+constexpr int64_t kPassSteps = 12;
 constexpr int64_t kChunkGroups = 8;  ///< of positions whose sums wait for the next pass
 
 /// Tiles of positions [begin, end) of a unit, and the panel that they meet.
