@@ -76,6 +76,8 @@ class Block:
 
     times_ms: list[float]
     disturbance: str | None
+    company: float
+    """How many other cores worked meanwhile: they share caches and memory, and at times the very core, with ours."""
 
 
 class BlockTimer:
@@ -95,7 +97,7 @@ class BlockTimer:
         gc.disable()
         affinity = os.sched_getaffinity(0)
         walls, processors = [], []
-        busy, stolen = self._machine_ticks()
+        ticks = self._machine_ticks()
         start, processor = time.perf_counter(), time.process_time()
         for _ in range(runs):
             before = time.process_time_ns()
@@ -104,7 +106,7 @@ class BlockTimer:
             walls.append(time.perf_counter_ns() - wall)
             processors.append(time.process_time_ns() - before)
         elapsed, ours = time.perf_counter() - start, time.process_time() - processor
-        busy, stolen = (now - then for now, then in zip(self._machine_ticks(), (busy, stolen), strict=True))
+        busy, stolen, elsewhere = (now - then for now, then in zip(self._machine_ticks(), ticks, strict=True))
         gc.enable()
         reason = self._disturbance(elapsed, ours, busy, stolen)
         if os.sched_getaffinity(0) != affinity:
@@ -115,7 +117,7 @@ class BlockTimer:
                 walls = kept
             else:
                 reason = reason or f"other work broke into {runs - len(kept)} of {runs} runs"
-        return Block([nanoseconds / 1e6 for nanoseconds in walls], reason)
+        return Block([nanoseconds / 1e6 for nanoseconds in walls], reason, elsewhere * _TICK / elapsed)
 
     def _disturbance(self, elapsed: float, ours: float, busy: int, stolen: int) -> str | None:
         # The kernel counts in ticks of 10 ms, so that one of them is within its own rounding.
@@ -126,13 +128,16 @@ class BlockTimer:
             return f"other work took {others * 1e3:.0f} ms"
         return None
 
-    def _machine_ticks(self) -> tuple[int, int]:
-        busy, stolen = 0, 0
+    def _machine_ticks(self) -> tuple[int, int, int]:
+        busy, stolen, elsewhere = 0, 0, 0
         for core, values in _cpu_lines().items():
+            ticks = sum(values[:3]) + sum(values[5:8])
             if core in self._cores:
-                busy += sum(values[:3]) + sum(values[5:8])
+                busy += ticks
                 stolen += values[7]
-        return busy, stolen
+            else:
+                elsewhere += ticks
+        return busy, stolen, elsewhere
 
 
 def throttle_count() -> int:

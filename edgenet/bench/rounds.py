@@ -24,7 +24,9 @@ _NARROW = 0.045
 _BLOCK_SECONDS = 0.1
 _MAX_RUNS_A_BLOCK = 1000
 # So many times the rounds that a quiet machine needs, and a window is over, disturbed or not.
-_PATIENCE = 3
+_PATIENCE = 6
+# A block that fewer other cores than this worked beside is one that had the machine for itself.
+_ALONE = 0.2
 # So many times the seconds that a quiet machine needs, and we stop with what there is.
 _MOST_TIMES = 20
 
@@ -41,11 +43,28 @@ class Track:
     """The window that each block belongs to."""
     energies_mj: list[float | None] = field(default_factory=list)
     """What a run of each block took of the machine, in millijoules; None where no meter tells."""
+    companies: list[float] = field(default_factory=list)
+    """How many other cores worked beside each block."""
+
+    @property
+    def quiet(self) -> list[bool]:
+        """Whether nothing disturbed a block, by block."""
+        return [reason is None for reason in self.disturbances]
+
+    @property
+    def alone(self) -> list[bool]:
+        """Whether a block also had the machine for itself, by block."""
+        return [quiet and company < _ALONE for quiet, company in zip(self.quiet, self.companies, strict=True)]
+
+    @property
+    def kept(self) -> list[bool]:
+        """The blocks whose figures count: the best kind of which there are enough."""
+        return choose(self.windows, self.alone, self.quiet)
 
     @property
     def clean(self) -> list[list[float]]:
         """The blocks that nothing disturbed."""
-        return [block for block, reason in zip(self.blocks, self.disturbances, strict=True) if reason is None]
+        return [block for block, quiet in zip(self.blocks, self.quiet, strict=True) if quiet]
 
     @property
     def usable(self) -> bool:
@@ -54,11 +73,8 @@ class Track:
 
     @property
     def windows_ms(self) -> list[list[float]]:
-        """Latencies by window, of the undisturbed blocks; of all where too few were undisturbed."""
-        return [
-            [time for i in numbers for time in self.blocks[i]]
-            for numbers in by_window(self.windows, [not self.usable or reason is None for reason in self.disturbances])
-        ]
+        """Latencies by window, of the blocks that count."""
+        return [[time for i in numbers for time in self.blocks[i]] for numbers in by_window(self.windows, self.kept)]
 
     @property
     def times_ms(self) -> list[float]:
@@ -68,24 +84,26 @@ class Track:
     @property
     def energy_mj(self) -> float | None:
         """Of one run, in millijoules, the median of the blocks; None where no meter tells."""
-        told = [
-            energy
-            for energy, reason in zip(self.energies_mj, self.disturbances, strict=True)
-            if energy is not None and (reason is None or not self.usable)
-        ]
+        told = [energy for energy, kept in zip(self.energies_mj, self.kept, strict=True) if energy is not None and kept]
         return median(told) if told else None
 
     def add(
-        self, times_ms: list[float], disturbance: str | None, window: int = 0, energy_mj: float | None = None
+        self,
+        times_ms: list[float],
+        disturbance: str | None,
+        window: int = 0,
+        energy_mj: float | None = None,
+        company: float = 0.0,
     ) -> None:
         self.blocks.append(times_ms)
         self.disturbances.append(disturbance)
         self.windows.append(window)
         self.energies_mj.append(energy_mj)
+        self.companies.append(company)
 
     def cut(self, rounds: int) -> None:
         """Forget all but the first so many rounds."""
-        for values in (self.blocks, self.disturbances, self.windows, self.energies_mj):
+        for values in (self.blocks, self.disturbances, self.windows, self.energies_mj, self.companies):
             del values[rounds:]
 
     def enough(self, min_runs: int, min_seconds: float) -> bool:
@@ -102,10 +120,18 @@ def by_window(windows: Sequence[int], keep: Sequence[bool]) -> list[list[int]]:
     return list(numbers.values())
 
 
+def choose(windows: Sequence[int], alone: list[bool], quiet: list[bool]) -> list[bool]:
+    """Return which rounds count: those alone if they are enough, in as many windows as count; else the quiet ones if
+    they are enough; else all."""
+    if sum(alone) >= MIN_ROUNDS and len(by_window(windows, alone)) >= min(WINDOWS, len(set(windows))):
+        return alone
+    return quiet if sum(quiet) >= MIN_ROUNDS else [True] * len(windows)
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """First over second, round by round within windows, of medians of blocks; of those rounds in which both were
-    undisturbed, or of all if these are few."""
+    """First over second, round by round within windows, of medians of blocks; of those rounds in which both had the
+    machine for themselves, or, if these are few, were undisturbed, or else of all."""
 
     ratios: list[list[float]]
     clean: int
@@ -119,11 +145,11 @@ class Pairs:
 
 def pair(first: Track, second: Track) -> Pairs:
     """Bring two models' rounds together."""
-    both = [a is None and b is None for a, b in zip(first.disturbances, second.disturbances, strict=True)]
-    keep = both if sum(both) >= MIN_ROUNDS else [True] * len(both)
+    alone = [a and b for a, b in zip(first.alone, second.alone, strict=True)]
+    both = [a and b for a, b in zip(first.quiet, second.quiet, strict=True)]
     ratios = [
         [median(first.blocks[i]) / median(second.blocks[i]) for i in numbers]
-        for numbers in by_window(first.windows, keep)
+        for numbers in by_window(first.windows, choose(first.windows, alone, both))
     ]
     return Pairs(ratios, sum(both), len(both))
 
@@ -158,6 +184,8 @@ def measure(
     """
     tracks = [Track() for _ in range(rows)]
     needed, budget, spent = 0, 0.0, 0.0
+    # Rounds alone are waited for until a window shows that other cores never rest.
+    alone = True
     try:
         for window in range(MAX_WINDOWS):
             workers, run_ms = launch(window)
@@ -172,8 +200,9 @@ def measure(
                 done = min((window + within) / WINDOWS, 0.99) if window < WINDOWS else 0.99
                 progress(done, f"timing, window {window + 1}, round {number + 1}")
                 late = spent + time.monotonic() - start > budget
-                if number + 1 >= share and (late or _quiet_rounds(tracks, window) >= share):
+                if number + 1 >= share and (late or _quiet_rounds(tracks, window, alone) >= share):
                     break
+            alone = alone and _quiet_rounds(tracks, window, alone) > 0
             spent += time.monotonic() - start
             if window + 1 >= WINDOWS and (spent > budget or _enough(tracks, references, min_runs, min_seconds)):
                 break
@@ -205,17 +234,13 @@ def _round(workers: Sequence[WorkerProcess], runs: Sequence[int], tracks: Sequen
     order = [*range(turn, len(tracks)), *range(turn)]
     for index in order[::-1] if number % 2 else order:
         reply = workers[index].call("block", runs=runs[index])
-        tracks[index].add(reply["times_ms"], reply["disturbed"], window, reply.get("energy_mj"))
+        tracks[index].add(reply["times_ms"], reply["disturbed"], window, reply.get("energy_mj"), reply["company"])
 
 
-def _quiet_rounds(tracks: Sequence[Track], window: int) -> int:
-    """In how many rounds of a window nothing disturbed any model."""
-    rounds = zip(*(track.disturbances for track in tracks), strict=True)
-    return sum(
-        all(reason is None for reason in reasons)
-        for number, reasons in zip(tracks[0].windows, rounds, strict=True)
-        if number == window
-    )
+def _quiet_rounds(tracks: Sequence[Track], window: int, alone: bool) -> int:
+    """In how many rounds of a window nothing disturbed any model, or each had the machine for itself."""
+    rounds = zip(*(track.alone if alone else track.quiet for track in tracks), strict=True)
+    return sum(all(models) for number, models in zip(tracks[0].windows, rounds, strict=True) if number == window)
 
 
 def _enough(tracks: Sequence[Track], references: Sequence[tuple[int, int]], min_runs: int, min_seconds: float) -> bool:

@@ -3,7 +3,8 @@
     {"do": "load", "file", "native", "threads", "cores", "shapes", "samples", "encoder", "inputs"}
         -> {"path", "load_ms", "rss_load_peak_bytes", "input", "shapes": {name: sizes} | null}
     {"do": "warm_up", "seconds"}  -> {"first_ms", "run_ms", "rss_run_bytes"}
-    {"do": "block", "runs"}       -> {"times_ms": [...], "disturbed": null | sentence, "energy_mj": a run | null}
+    {"do": "block", "runs"}
+        -> {"times_ms": [...], "disturbed": null | sentence, "company": other cores at work, "energy_mj": a run | null}
     {"do": "accuracy"}            -> {"metric", "value", "samples"} | null
     {"do": "activations"}         -> bytes | null
     {"do": "profile"}             -> [{"layer", "operator", "ms", ...}, ...] | null, see `edgenet.bench.profiling`
@@ -119,7 +120,12 @@ class Worker:
         block = self._timer.run(self._once, runs)
         used = self._energy.millijoules()
         energy = None if used is None else used / runs
-        return {"times_ms": block.times_ms, "disturbed": block.disturbance, "energy_mj": energy}
+        return {
+            "times_ms": block.times_ms,
+            "disturbed": block.disturbance,
+            "company": block.company,
+            "energy_mj": energy,
+        }
 
     def accuracy(self) -> dict[str, object] | None:
         if self._held_out is None:

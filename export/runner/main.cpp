@@ -9,7 +9,7 @@
 //                                         -> {"load_ms", "rss_load_peak_bytes", "kernels", "inputs", "optional"}
 //   {"do": "feed", FEEDS}                 -> null; what is timed from now on
 //   {"do": "warm_up", "seconds"}          -> {"first_ms", "run_ms", "rss_run_bytes"}
-//   {"do": "block", "runs"}               -> {"times_ms", "disturbed": null | sentence}
+//   {"do": "block", "runs"}               -> {"times_ms", "disturbed": null | sentence, "company": other cores at work}
 //   {"do": "run", FEEDS}                  -> [{"name", "type", "shape", "data"}, ...]
 //   {"do": "decode", FEEDS}               -> [[token, ...], ...]
 //
@@ -137,7 +137,8 @@ class Worker {
     once();
     const Block block = timer_->run([this] { once(); }, runs);
     return json::Members{{"times_ms", numbers(block.times_ms)},
-                         {"disturbed", block.disturbance.empty() ? json::Value() : json::Value(block.disturbance)}};
+                         {"disturbed", block.disturbance.empty() ? json::Value() : json::Value(block.disturbance)},
+                         {"company", block.company}};
   }
 
   json::Value run(const json::Value& request) const {

@@ -21,6 +21,8 @@ double read_clock(clockid_t clock) {
 
 double processor_seconds() { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
 
+double tick_seconds() { return 1.0 / static_cast<double>(sysconf(_SC_CLK_TCK)); }
+
 std::string milliseconds(const char* sentence, double seconds) {
   char text[64];
   std::snprintf(text, sizeof text, "%s %.0f ms", sentence, seconds * 1e3);
@@ -33,7 +35,7 @@ double seconds_now() { return read_clock(CLOCK_MONOTONIC); }
 
 Block BlockTimer::run(const std::function<void()>& once, int runs) const {
   std::vector<double> walls(static_cast<size_t>(runs)), processors(walls.size());
-  const Ticks before = ticks();
+  const MachineTicks before = ticks();
   const std::vector<int> allowed = allowed_cores();
   const double start = seconds_now(), processor = processor_seconds();
   for (size_t i = 0; i < walls.size(); ++i) {
@@ -43,7 +45,10 @@ Block BlockTimer::run(const std::function<void()>& once, int runs) const {
     processors[i] = processor_seconds() - processor_before;
   }
   Block block;
-  block.disturbance = disturbance(seconds_now() - start, processor_seconds() - processor, before);
+  const double elapsed = seconds_now() - start;
+  const MachineTicks now = ticks();
+  block.disturbance = disturbance(elapsed, processor_seconds() - processor, before.ours, now.ours);
+  block.company = static_cast<double>(now.elsewhere - before.elsewhere) * tick_seconds() / elapsed;
   if (allowed_cores() != allowed) block.disturbance = "the process was moved to other cores";
   std::vector<double> kept;
   for (size_t i = 0; i < walls.size(); ++i) {
@@ -58,19 +63,21 @@ Block BlockTimer::run(const std::function<void()>& once, int runs) const {
   return block;
 }
 
-Ticks BlockTimer::ticks() const {
-  Ticks total;
-  std::map<int, Ticks> all = ticks_by_core();
-  for (const int core : cores_) {
-    total.busy += all[core].busy;
-    total.stolen += all[core].stolen;
+BlockTimer::MachineTicks BlockTimer::ticks() const {
+  MachineTicks total;
+  for (const auto& [core, ticks] : ticks_by_core()) {
+    if (std::find(cores_.begin(), cores_.end(), core) == cores_.end()) {
+      total.elsewhere += ticks.busy;
+      continue;
+    }
+    total.ours.busy += ticks.busy;
+    total.ours.stolen += ticks.stolen;
   }
   return total;
 }
 
-std::string BlockTimer::disturbance(double elapsed, double ours, const Ticks& before) const {
-  const double tick = 1.0 / static_cast<double>(sysconf(_SC_CLK_TCK));
-  const Ticks now = ticks();
+std::string BlockTimer::disturbance(double elapsed, double ours, const Ticks& before, const Ticks& now) const {
+  const double tick = tick_seconds();
   const double stolen = static_cast<double>(now.stolen - before.stolen);
   // The kernel counts in ticks of 10 ms, so that one of them is within its own rounding.
   if ((stolen - 1) * tick > kTolerance * elapsed || (stolen > 0 && elapsed < 10 * tick)) {

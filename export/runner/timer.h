@@ -11,6 +11,7 @@ namespace edgenet {
 struct Block {
   std::vector<double> times_ms;
   std::string disturbance;  ///< empty: nothing that matters
+  double company = 0;       ///< how many other cores worked meanwhile
 };
 
 /// On one thread a run in which this process did not have its core all the time is dropped, and a block that lost more
@@ -22,8 +23,13 @@ class BlockTimer {
   Block run(const std::function<void()>& once, int runs) const;
 
  private:
-  Ticks ticks() const;
-  std::string disturbance(double elapsed, double ours, const Ticks& before) const;
+  /// Of the machine: our cores' ticks, and how many of them the others were busy.
+  struct MachineTicks {
+    Ticks ours;
+    int64_t elsewhere = 0;
+  };
+  MachineTicks ticks() const;
+  std::string disturbance(double elapsed, double ours, const Ticks& before, const Ticks& now) const;
 
   std::vector<int> cores_;
   int threads_;

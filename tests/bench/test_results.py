@@ -98,6 +98,30 @@ def test_disturbed_blocks_do_not_count_where_enough_are_quiet() -> None:
     assert (line["latency_ms"]["mean"], line["latency_ms"]["runs"], line["flags"]) == (1.0, 10, [])
 
 
+def in_company(*rounds: tuple[float, float]) -> Track:
+    """Rounds of one latency each beside so many other cores at work, in five windows."""
+    made = Track()
+    for number, (latency, company) in enumerate(rounds):
+        made.add([latency], None, number * 5 // len(rounds), company=company)
+    return made
+
+
+def test_rounds_beside_other_work_do_not_count_where_enough_had_the_machine_alone() -> None:
+    assert in_company(*[(1.0, 0.1), (9.0, 1.0)] * 10).times_ms == [1.0] * 10
+    line = row("xnor")
+    full, fast = (in_company(*[(alone, 0.0), (beside, 1.0)] * 10) for alone, beside in ((8.0, 9.0), (1.0, 3.0)))
+    results.add_comparison(line, fast, row("full"), full)
+    assert line["speedup"]["median"] == pytest.approx(8)
+
+
+def test_rounds_beside_other_work_count_where_too_few_had_the_machine_alone() -> None:
+    few = [(1.0, 0.0)] * 4 + [(9.0, 1.0)] * 10
+    assert sorted(in_company(*few).times_ms) == [1.0] * 4 + [9.0] * 10
+    # Enough of them, but all in the first two windows: those of one moment say little of another.
+    early = [(1.0, 0.0)] * 10 + [(9.0, 1.0)] * 15
+    assert len(in_company(*early).times_ms) == 25
+
+
 def test_a_machine_that_slows_down_is_flagged() -> None:
     assert flags(track([[1.0]] * 6 + [[1.3]] * 6)).startswith("throttled")
 

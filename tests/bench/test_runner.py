@@ -80,6 +80,7 @@ def test_it_answers_as_the_worker_in_python(
     block = runner.call("block", runs=20)
     assert 10 <= len(block["times_ms"]) <= 20
     assert block["disturbed"] is None or isinstance(block["disturbed"], str)
+    assert block["company"] >= 0
     assert runner.call("accuracy") == accuracy
     assert runner.call("activations") is None
 
