@@ -92,6 +92,19 @@ def save_training_state(
     write_tensors(path, tensors, {"epoch": str(epoch), "settings": json.dumps(settings, sort_keys=True)})
 
 
+def describe_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Name the first of the settings now that was another before, as in "epochs of the recipe was 6 and is now 12"."""
+    for key, value in now.items():
+        was = before.get(key)
+        if was == value:
+            continue
+        if isinstance(value, Mapping) and isinstance(was, Mapping):
+            inner = next(name for name in {**was, **value} if was.get(name) != value.get(name))
+            return f"{inner} of the {key} was {was.get(inner)} and is now {value.get(inner)}"
+        return f"{key} was {was} and is now {value}"
+    return None
+
+
 def load_training_state(path: Path, model: nn.Module, settings: Mapping[str, Any]) -> tuple[int, Moments]:
     """Load what `save_training_state` wrote into `model`; returns (epochs done, the optimizer's moments).
 
@@ -102,12 +115,10 @@ def load_training_state(path: Path, model: nn.Module, settings: Mapping[str, Any
         raise EdgenetError(f"{path} holds no training state: remove it, or start afresh without --resume")
     before = json.loads(metadata["settings"])
     now = json.loads(json.dumps(settings))
-    different = [key for key in now if before.get(key) != now[key]]
-    if different:
-        key = different[0]
+    changed = describe_change(before, now)
+    if changed:
         raise EdgenetError(
-            f"cannot resume {path}: {key} was {before.get(key)} and is now {now[key]}; "
-            "repeat the first run's options, or start afresh without --resume"
+            f"cannot resume {path}: {changed}; repeat the first run's options, or start afresh without --resume"
         )
     model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
     state: Moments = {}

@@ -19,7 +19,7 @@ from edgenet.nn.binarization import check_precision
 from edgenet.tasks import SequenceDataSet
 from edgenet.tasks.held_out import HeldOut
 from edgenet.training.batches import calibration_batch
-from edgenet.training.checkpoints import load_checkpoint, save_checkpoint
+from edgenet.training.checkpoints import describe_change, load_checkpoint, save_checkpoint
 from edgenet.training.data import AnyData, load_data, make_batches, make_objective, measure, output_size, set_aside
 from edgenet.training.events import Event, print_event
 from edgenet.training.files import write_json
@@ -245,12 +245,10 @@ def _take_finished(
 
 
 def _check_same(checkpoint: Path, metadata: dict[str, Any], settings: dict[str, Any]) -> None:
-    different = [key for key, value in settings.items() if metadata.get(key) != value]
-    if different:
-        key = different[0]
+    changed = describe_change(metadata, settings)
+    if changed:
         raise EdgenetError(
-            f"cannot resume: {checkpoint} was trained with {key} {metadata.get(key)}, now it is {settings[key]}; "
-            "repeat the first run's options, or start afresh without --resume"
+            f"cannot resume {checkpoint}: {changed}; repeat the first run's options, or start afresh without --resume"
         )
 
 

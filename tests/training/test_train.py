@@ -148,8 +148,13 @@ def test_resuming_a_finished_run_trains_nothing(finished, stripes, tmp_path):
 
 
 def test_resuming_with_other_options_is_refused(finished, stripes):
-    with pytest.raises(EdgenetError, match=r"cannot resume: .* was trained with seed 0, now it is 1"):
+    with pytest.raises(EdgenetError, match=r"cannot resume .*: seed was 0 and is now 1; repeat"):
         run(stripes, finished[0], resume=True, seed=1)
+
+
+def test_of_a_recipe_that_changed_the_message_names_the_setting(finished, stripes):
+    with pytest.raises(EdgenetError, match=r"full\.safetensors: epochs of the recipe was \d+ and is now 99; repeat"):
+        run(stripes, finished[0], resume=True, epochs=99)
 
 
 @pytest.mark.parametrize("model", [tiny, "lenet5"])
@@ -219,7 +224,7 @@ def test_ends_and_activations_of_8_bits_are_trained_and_recorded(stripes, tmp_pa
     again, _ = load_checkpoint(bwn.checkpoint, tiny)
     x = torch.randn(2, *SHAPE)
     assert torch.equal(again(x), bwn.model(x))
-    with pytest.raises(EdgenetError, match="was trained with activations int8, now it is fp32"):
+    with pytest.raises(EdgenetError, match="activations was int8 and is now fp32"):
         run(stripes, tmp_path, resume=True, **options | {"activations": "fp32"})
 
 
@@ -245,7 +250,7 @@ def test_mixed_precision_trains_float_weights_and_is_recorded(finished, stripes,
         assert (network.metadata["precision"], other.metadata["precision"]) == ("bf16-mixed", "32")
         assert all(t.dtype == torch.float32 for t in network.model.state_dict().values() if t.is_floating_point())
         assert not torch.equal(network.model.body[3].weight, other.model.body[3].weight)
-    with pytest.raises(EdgenetError, match="was trained with precision bf16-mixed, now it is 32"):
+    with pytest.raises(EdgenetError, match="precision was bf16-mixed and is now 32"):
         run(stripes, tmp_path, resume=True)
 
 
