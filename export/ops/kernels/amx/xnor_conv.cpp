@@ -14,9 +14,12 @@ namespace edgenet::amx {
 namespace {
 
 constexpr int64_t kRoundBytes = 1 << 20;  ///< of activations that are written and then convolved together
-// With fewer, writing tiles of weights and taking up sums costs more than multiplying by tiles saves.
+// With fewer positions, writing tiles of weights and taking up sums costs more than multiplying by tiles saves; and
+// with fewer tiles of weights, unless many outputs share what is written of the image and bit slices do worse too.
 constexpr int64_t kLeastPositions = 100;
 constexpr int64_t kLeastSteps = 9;
+constexpr int64_t kManyOutputs = 256;
+constexpr int64_t kManyPositions = 1024;
 constexpr int64_t kTasks = 8;
 constexpr int64_t kTaskTiles = 32;  ///< at least, of positions: weights are written anew for every task
 
@@ -24,14 +27,16 @@ class XnorTileConv2d final : public ConvKernel {
  public:
   explicit XnorTileConv2d(const ConvWeights& weights) : w_(weights), weights_(weights) {}
 
-  /// Whether tiles are filled well enough.
+  /// Whether tiles are filled well enough and used often enough.
   static bool suits(const ConvWeights& w) {
     const bool aligned = w.group == 1 ? w.group_channels % 2 == 0 : w.group_channels % x86::kWordChannels == 0;
     const int64_t block_channels = x86::round_up(w.group_channels, kBlockChannels);
+    const int64_t outputs = w.out_channels / w.group;
+    if (!aligned || !has_tables(w) || 8 * w.group_channels < 5 * block_channels || outputs < kTileOutputs) return false;
+    const int64_t steps = block_channels / kBlockChannels * w.kernel_height * w.kernel_width;
     const int64_t positions = w.likely_rows * w.likely_columns;
-    return aligned && has_tables(w) && 8 * w.group_channels >= 5 * block_channels &&
-           block_channels / kBlockChannels * w.kernel_height * w.kernel_width >= kLeastSteps &&
-           w.out_channels / w.group >= kTileOutputs && positions >= kLeastPositions;
+    const bool broad = outputs >= kManyOutputs && (positions <= kManyPositions || !w.form.to_signs);
+    return positions >= kLeastPositions && (steps >= kLeastSteps || broad);
   }
 
   size_t scratch_bytes(const Image& image) const override {
