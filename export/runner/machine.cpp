@@ -1,6 +1,5 @@
 #include "machine.h"
 
-#include <dirent.h>
 #include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -8,57 +7,18 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <functional>
 #include <set>
 #include <thread>
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
 #endif
 
+#include "files.h"
+
 namespace edgenet {
 namespace {
 
 const std::string kCpus = "/sys/devices/system/cpu/";
-
-/// Calls `take` with every line of a file; with none where it cannot be read.
-void for_lines(const std::string& path, const std::function<void(const std::string&)>& take) {
-  std::FILE* file = std::fopen(path.c_str(), "r");
-  if (file == nullptr) return;
-  std::string line;
-  for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) {
-    if (c != '\n') {
-      line += static_cast<char>(c);
-      continue;
-    }
-    take(line);
-    line.clear();
-  }
-  if (!line.empty()) take(line);
-  std::fclose(file);
-}
-
-std::string first_line(const std::string& path) {
-  std::string found;
-  bool first = true;
-  for_lines(path, [&](const std::string& line) {
-    if (first) found = line.c_str();  // device trees end their texts with a 0
-    first = false;
-  });
-  return found;
-}
-
-std::vector<std::string> entries(const std::string& folder, const std::string& prefix) {
-  std::vector<std::string> found;
-  if (DIR* open = opendir(folder.c_str())) {
-    while (const dirent* entry = readdir(open)) {
-      if (std::strncmp(entry->d_name, prefix.c_str(), prefix.size()) == 0) found.push_back(folder + entry->d_name);
-    }
-    closedir(open);
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
 
 /// "key : value" of a line; false where it is no such line.
 bool split(const std::string& line, std::string& key, std::string& value) {

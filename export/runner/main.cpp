@@ -9,7 +9,8 @@
 //                                         -> {"load_ms", "rss_load_peak_bytes", "kernels", "inputs", "optional"}
 //   {"do": "feed", FEEDS}                 -> null; what is timed from now on
 //   {"do": "warm_up", "seconds"}          -> {"first_ms", "run_ms", "rss_run_bytes"}
-//   {"do": "block", "runs"}               -> {"times_ms", "disturbed": null | sentence, "company": other cores at work}
+//   {"do": "block", "runs"}               -> {"times_ms", "disturbed": null | sentence, "company": other cores at work,
+//                                             "energy_mj": a run | null}
 //   {"do": "run", FEEDS}                  -> [{"name", "type", "shape", "data"}, ...]
 //   {"do": "decode", FEEDS}               -> [[token, ...], ...]
 //
@@ -25,6 +26,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "energy.h"
 #include "network.h"
 #include "timer.h"
 
@@ -92,6 +94,7 @@ class Worker {
     const double load_ms = (seconds_now() - start) * 1e3;
     const int64_t peak = peak_resident_bytes() - baseline_;
     timer_ = std::make_unique<BlockTimer>(cores, options.threads);
+    energy_ = std::make_unique<EnergyMeter>();
     return json::Members{{"load_ms", load_ms},
                          {"rss_load_peak_bytes", peak},
                          {"kernels", network_->kernels()},
@@ -135,10 +138,13 @@ class Worker {
   json::Value block(int runs) const {
     // The model before us in the round has emptied the caches.
     once();
+    energy_->millijoules();
     const Block block = timer_->run([this] { once(); }, runs);
+    const std::optional<double> used = energy_->millijoules();
     return json::Members{{"times_ms", numbers(block.times_ms)},
                          {"disturbed", block.disturbance.empty() ? json::Value() : json::Value(block.disturbance)},
-                         {"company", block.company}};
+                         {"company", block.company},
+                         {"energy_mj", used ? json::Value(*used / runs) : json::Value()}};
   }
 
   json::Value run(const json::Value& request) const {
@@ -166,6 +172,7 @@ class Worker {
   std::unique_ptr<Network> network_;
   std::unique_ptr<Feeds> feeds_;
   std::unique_ptr<BlockTimer> timer_;
+  std::unique_ptr<EnergyMeter> energy_;
   int64_t begin_ = 0;
   int steps_ = 0;
 };

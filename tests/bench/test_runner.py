@@ -68,6 +68,7 @@ def test_it_answers_as_the_worker_in_python(
     with CpuDevice().start() as python:
         expected = load(python, **arguments)
         accuracy = python.call("accuracy")
+        python_block = python.call("block", runs=20)
     loaded = load(runner, **arguments)
     assert loaded.keys() == expected.keys()
     assert (loaded["path"], loaded["input"]) == (path, expected["input"]) == (expected["path"], [1, models.INPUTS])
@@ -81,6 +82,9 @@ def test_it_answers_as_the_worker_in_python(
     assert 10 <= len(block["times_ms"]) <= 20
     assert block["disturbed"] is None or isinstance(block["disturbed"], str)
     assert block["company"] >= 0
+    assert block.keys() == python_block.keys()
+    # On the same machine either both find a counter or neither.
+    assert (block["energy_mj"] is None) == (python_block["energy_mj"] is None)
     assert runner.call("accuracy") == accuracy
     assert runner.call("activations") is None
 
