@@ -5,10 +5,7 @@ file's nodes by names: every node gets a mark as its name, and within a function
 the node that calls it. What ONNX Runtime makes of marked nodes keeps a mark in its name or in a tensor's.
 """
 
-import json
 import re
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +15,7 @@ import numpy as np
 import onnx
 import onnx.inliner
 
-from edgenet.runtime import InferenceSession
+from edgenet.bench.recording import Recorder, Runs, record
 from edgenet.runtime.inspection import inspect, read_model
 from edgenet.runtime.operators import DOMAIN
 from edgenet.runtime.shapes import walk
@@ -40,7 +37,7 @@ _REORDERING = ("ReorderInput", "ReorderOutput")
 _MOST_FUSED = 6
 
 
-def profile(parts: Sequence[Part], native: bool | None) -> list[dict[str, Any]] | None:
+def profile(parts: Sequence[Part], native: bool | None, recorder: Recorder = record) -> list[dict[str, Any]] | None:
     """Run files some times with ONNX Runtime's profile on, and return a row for each of their nodes that took time.
 
     A row has `layer`, `operator`, `ms` of one run (the mean of its middle half), `share` of all, `weight_bytes`,
@@ -54,7 +51,7 @@ def profile(parts: Sequence[Part], native: bool | None) -> list[dict[str, Any]] 
     """
     rows: list[dict[str, Any]] = []
     for prefix, file, feeds, runs in parts:
-        found = _profile_file(file, native, feeds)
+        found = _profile_file(file, native, feeds, recorder)
         if found is None:
             return None
         for row in found:
@@ -84,8 +81,10 @@ class _Marked:
         self._producers = {name: number for number, names in enumerate(self._gives) for name in names}
         self.original = model.SerializeToString()
         """The file with its nodes marked."""
-        self.content = _inlined(model).SerializeToString() if inline else self.original
+        run = _inlined(model) if inline else model
+        self.content = run.SerializeToString() if inline else self.original
         """The same with its `edgenet` functions in place of the nodes that call them, if they are to run."""
+        self.nodes = len(run.graph.node)
 
     def number(self, node: str, operator: str = "") -> int | None:
         """Return the number of the file's node that a node which ONNX Runtime runs belongs to, by its name."""
@@ -157,13 +156,17 @@ def _mark(nodes: Sequence[onnx.NodeProto], mark: str) -> None:
                     value.name = mark + value.name
 
 
-def _profile_file(file: str, native: bool | None, feeds: Mapping[str, np.ndarray]) -> list[dict[str, Any]] | None:
+def _profile_file(
+    file: str, native: bool | None, feeds: Mapping[str, np.ndarray], recorder: Recorder
+) -> list[dict[str, Any]] | None:
     try:
         marked = _Marked(file, inline=native is False)
     except ValueError:  # protobuf's limit
         return None
-    runs, graph = _record(marked.content, native, feeds)
-    owners = _owners(marked, graph)
+    # A run of a network with few nodes and much work may be long.
+    most = min(_MOST_RUNS, max(_LEAST_RUNS, _MOST_EVENTS // max(marked.nodes, 1)))
+    events, graph = recorder(marked.content, native, feeds, Runs(_SECONDS, _LEAST_RUNS, most))
+    runs, owners = _milliseconds(events), _owners(marked, graph)
     times: dict[int | str, list[float]] = {}
     kernels: dict[int | str, set[str]] = {}
     for number, run in enumerate(runs):
@@ -200,35 +203,10 @@ def _middle(values: Sequence[float]) -> float:
     return fmean(sorted(values)[quarter : len(values) - quarter])
 
 
-def _record(
-    model: bytes, native: bool | None, feeds: Mapping[str, np.ndarray]
-) -> tuple[list[dict[str, float]], onnx.GraphProto]:
-    """Return the milliseconds of every node that ran, run by run, and the graph that ONNX Runtime made of the model."""
-    with tempfile.TemporaryDirectory() as folder:
-        optimized = Path(folder) / "optimized.onnx"
-        options = {
-            "enable_profiling": True,
-            "profile_file_prefix": str(Path(folder) / "profile"),
-            "optimized_model_filepath": str(optimized),
-            "session.optimized_model_external_initializers_file_name": "weights.bin",
-            "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
-        }
-        session = InferenceSession(model, native=native, options=options)
-        graph = onnx.load(optimized, load_external_data=False).graph
-        count = _LEAST_RUNS
-        for number in range(_MOST_RUNS):
-            start = time.perf_counter()
-            session.run(feeds)
-            seconds = time.perf_counter() - start
-            if number == 1:
-                # The first run is slow; a run of a network with few nodes and much work may be long.
-                most = _MOST_EVENTS // max(len(graph.node), 1)
-                count = min(max(_LEAST_RUNS, int(_SECONDS / seconds)), _MOST_RUNS, max(_LEAST_RUNS, most))
-            if number >= count:
-                break
-        events = json.loads(Path(session.ort.end_profiling()).read_text())
+def _milliseconds(events: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """The milliseconds of every node that ran, run by run; the first run is slow and left out."""
     runs = sorted((event for event in events if event.get("name") == "model_run"), key=lambda event: event["ts"])
-    return [_by_node(run, events) for run in runs[1:]], graph
+    return [_by_node(run, events) for run in runs[1:]]
 
 
 def _by_node(run: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -13,6 +13,8 @@
 //                                             "energy_mj": a run | null}
 //   {"do": "run", FEEDS}                  -> [{"name", "type", "shape", "data"}, ...]
 //   {"do": "decode", FEEDS}               -> [[token, ...], ...]
+//   {"do": "profile", "model", "native", "seconds", "least", "most", FEEDS}
+//                                         -> {"graph", "events"} (profile.h), of any model on one thread
 //
 // FEEDS: "file" and "tensors" (tensor.h); of an encoder and its decoder, which "files" then names, "begin" and "steps"
 // too. A reply is {"ok": value} or {"error": sentence}.
@@ -28,6 +30,7 @@
 
 #include "energy.h"
 #include "network.h"
+#include "profile.h"
 #include "timer.h"
 
 namespace edgenet {
@@ -44,6 +47,7 @@ class Worker {
     if (what == "health") return describe_health();
     if (what == "quiet_cores") return numbers(quiet_cores(static_cast<size_t>(request["count"].integer())));
     if (what == "load") return load(request);
+    if (what == "profile") return record(request);
     if (!network_) throw std::runtime_error("no model has been loaded");
     if (what == "feed") return feed(request);
     if (what == "run") return run(request);
@@ -145,6 +149,14 @@ class Worker {
                          {"disturbed", block.disturbance.empty() ? json::Value() : json::Value(block.disturbance)},
                          {"company", block.company},
                          {"energy_mj", used ? json::Value(*used / runs) : json::Value()}};
+  }
+
+  json::Value record(const json::Value& request) const {
+    Session::Options options;
+    options.native = request["native"].boolean();
+    const Runs runs{request["seconds"].number(), static_cast<int>(request["least"].integer()),
+                    static_cast<int>(request["most"].integer())};
+    return profile(runtime_, request["model"].text(), options, read_feeds(request), runs);
   }
 
   json::Value run(const json::Value& request) const {

@@ -20,6 +20,8 @@ constexpr Function<9, Status*(Session*, const RunOptions*, const char* const* in
                               size_t, const char* const* output_names, size_t, Value** outputs)>
     run;
 constexpr Function<10, Status*(SessionOptions**)> create_session_options;
+constexpr Function<11, Status*(SessionOptions*, const char*)> set_optimized_model_path;
+constexpr Function<14, Status*(SessionOptions*, const char*)> enable_profiling;
 constexpr Function<22, Status*(SessionOptions*, int)> set_log_severity;
 constexpr Function<23, Status*(SessionOptions*, OptimizationLevel)> set_optimization_level;
 constexpr Function<24, Status*(SessionOptions*, int)> set_intra_op_threads;
@@ -40,6 +42,7 @@ constexpr Function<78, Status*(Allocator**)> default_allocator;
 constexpr Function<95, void(Session*)> release_session;
 constexpr Function<96, void(Value*)> release_value;
 constexpr Function<100, void(SessionOptions*)> release_session_options;
+constexpr Function<110, Status*(Session*, Allocator*, char** file)> end_profiling;
 constexpr Function<130, Status*(SessionOptions*, const char*, const char*)> add_session_config;
 constexpr Function<228, Status*(SessionOptions*, const char*)> register_library;
 

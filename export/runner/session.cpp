@@ -25,18 +25,35 @@ const abi::Env* environment() {
   return env;
 }
 
+abi::Allocator* allocator() {
+  abi::Allocator* found = nullptr;
+  check(abi::default_allocator(&found));
+  return found;
+}
+
+/// A text that ONNX Runtime has allocated, and gives away.
+std::string taken(char* text) {
+  std::string copy(text);
+  check(abi::allocator_free(allocator(), text));
+  return copy;
+}
+
+void record(abi::SessionOptions* options, const std::string& folder) {
+  check(abi::enable_profiling(options, (folder + "/profile").c_str()));
+  check(abi::set_optimized_model_path(options, (folder + "/" + Session::kOptimized).c_str()));
+  check(abi::add_session_config(options, "session.optimized_model_external_initializers_file_name", "weights.bin"));
+  check(abi::add_session_config(options, "session.optimized_model_external_initializers_min_size_in_bytes", "1024"));
+}
+
 template <class Count, class Name>
 std::vector<std::string> names_of(const abi::Session* session, const Count& count, const Name& name) {
-  abi::Allocator* allocator = nullptr;
-  check(abi::default_allocator(&allocator));
   size_t number = 0;
   check(count(session, &number));
   std::vector<std::string> names;
   for (size_t i = 0; i < number; ++i) {
     char* text = nullptr;
-    check(name(session, i, allocator, &text));
-    names.emplace_back(text);
-    check(abi::allocator_free(allocator, text));
+    check(name(session, i, allocator(), &text));
+    names.push_back(taken(text));
   }
   return names;
 }
@@ -105,6 +122,7 @@ Session::Session(const Runtime& runtime, const std::string& file, const Options&
   if (!options.affinities.empty()) {
     check(abi::add_session_config(made, "session.intra_op_thread_affinities", options.affinities.c_str()));
   }
+  if (!options.record_to.empty()) record(made, options.record_to);
   const uint64_t before = runtime.kernels_created();
   if (options.native) {
     if (runtime.library().empty()) throw std::runtime_error("there is no operator library to run natively");
@@ -126,6 +144,12 @@ std::vector<ValueHandle> Session::run(const std::vector<const char*>& names,
   std::vector<ValueHandle> owned;
   for (abi::Value* value : results) owned.emplace_back(value);
   return owned;
+}
+
+std::string Session::end_profiling() const {
+  char* file = nullptr;
+  check(abi::end_profiling(session_.get(), allocator(), &file));
+  return taken(file);
 }
 
 json::Value Session::describe_inputs() const {

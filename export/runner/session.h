@@ -37,12 +37,18 @@ class Session {
     int threads = 1;
     bool native = false;     ///< with the operator library's kernels
     std::string affinities;  ///< ONNX Runtime's session.intra_op_thread_affinities; empty for none
+    std::string record_to;   ///< folder for ONNX Runtime's profile and the graph that it made; empty for neither
   };
+  /// The graph's name in that folder.
+  static constexpr const char* kOptimized = "optimized.onnx";
   Session(const Runtime& runtime, const std::string& file, const Options& options);
 
   std::vector<ValueHandle> run(const Feeds& feeds) const { return run(feeds.names(), feeds.values()); }
   std::vector<ValueHandle> run(const std::vector<const char*>& names,
                                const std::vector<const abi::Value*>& values) const;
+
+  /// Ends the profile of a session that records; returns the path of its file.
+  std::string end_profiling() const;
 
   const std::vector<std::string>& outputs() const { return outputs_; }
   /// [{"name", "type", "shape"}]; `type` is null of what is no tensor; a size is a number, a name or null.

@@ -33,6 +33,8 @@ ValueHandle tensor(void* data, size_t bytes, const std::vector<int64_t>& shape, 
   return ValueHandle(value);
 }
 
+}  // namespace
+
 std::string base64(const unsigned char* data, size_t size) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
@@ -47,8 +49,6 @@ std::string base64(const unsigned char* data, size_t size) {
   }
   return out;
 }
-
-}  // namespace
 
 Feeds::Feeds(const std::string& file, const json::List& tensors) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "rb"), std::fclose);

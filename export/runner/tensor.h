@@ -34,6 +34,8 @@ class Feeds {
   std::vector<const abi::Value*> values_;
 };
 
+std::string base64(const unsigned char* data, size_t size);
+
 std::vector<int64_t> shape_of(const abi::Value* value);
 
 /// An int64 tensor over memory that must outlive it.

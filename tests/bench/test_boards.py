@@ -71,20 +71,22 @@ def test_a_board_measures_like_this_machine_and_a_second_time_nothing_is_sent(
 ) -> None:
     folder = models.run_folder(tmp_path / "run")
     device = bench.get_device(name)
-    result = measure(device, folder)
-    ours = bench.run([folder], "cpu", min_runs=1, min_seconds=0.02)
+    result = measure(device, folder, profile=True)
+    ours = bench.run([folder], "cpu", min_runs=1, min_seconds=0.02, profile=True)
     for row, expected in zip(result["rows"], ours["rows"], strict=True):
         assert row["device"] == name
         for key in ("model", "scheme", "path", "file", "file_bytes", "input", "accuracy"):
             assert row[key] == expected[key]
         assert row["latency_ms"]["p50"] > 0
         assert row["rss_load_peak_bytes"] > 0
+        assert [layer["layer"] for layer in row["profile"]] == [layer["layer"] for layer in expected["profile"]]
+        assert (row["energy_mj"] is None) == (expected["energy_mj"] is None)
     environment = result["environments"][name]
     assert environment.keys() >= ours["environments"]["cpu"].keys()
     assert environment["memory_bytes"] > 0
     assert environment["disk_free_bytes"] > 0
     assert environment["sent_bytes"] == device.store.sent_bytes > 1e6
-    again = measure(bench.get_device(name), folder)["environments"][name]
+    again = measure(bench.get_device(name), folder, profile=True)["environments"][name]
     assert again["sent_bytes"] == 0
     assert again["connect_seconds"] > 0
     assert again["launch_seconds"] > 0
@@ -100,14 +102,17 @@ def test_weights_in_files_of_their_own_come_along(here: Board, tmp_path: Path) -
 
 
 def test_what_was_not_used_for_a_month_is_removed(here: Board, tmp_path: Path) -> None:
-    here.cache.mkdir(parents=True)
-    for name, days in (("old", 31), ("young", 29)):
+    # The folder is of a profile in whose midst the board lost its power.
+    left = here.cache / "0123-profile-abcdef"
+    left.mkdir(parents=True)
+    for name, days in (("old", 31), ("young", 29), (f"{left.name}/optimized.onnx", 31)):
         (here.cache / name).write_text("")
         then = (here.cache / name).stat().st_mtime - days * 86400
         os.utime(here.cache / name, (then, then))
     measure("ssh://board", models.plain(tmp_path / "full.onnx"))
     assert {path.name for path in here.cache.iterdir()} >= {"young"}
     assert not (here.cache / "old").exists()
+    assert not left.exists()
 
 
 def test_a_shell_that_greets_does_no_harm(here: Board, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgenet import bench
 from edgenet.bench.profiling import BETWEEN, profile
+from edgenet.bench.recording import Runs, record
 from edgenet.runtime import library
 from tests.runtime import models
 
@@ -108,6 +109,14 @@ def test_a_decoder_counts_as_often_as_it_runs(tmp_path: Path) -> None:
     assert rows is not None
     times = {row["layer"]: row["ms"] for row in rows}
     assert times["decoder.logits"] > 50 * times["encoder.logits"] > 0
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(0, 3), (60, 9)])
+def test_a_model_is_recorded_for_its_time_within_bounds(tmp_path: Path, seconds: float, count: int) -> None:
+    events, graph = record(models.plain(tmp_path / "full.onnx").read_bytes(), None, FEEDS, Runs(seconds, 3, 9))
+    # The first run does not count.
+    assert sum(event["name"] == "model_run" for event in events) == 1 + count
+    assert [node.op_type for node in graph.node] == ["Gemm"]
 
 
 def test_a_measurement_has_a_profile_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from edgenet.tasks.catalog import TRANSDUCTION
 from edgenet.tasks.held_out import HeldOut
 from edgenet.tasks.measures import EXACT
 from edgenet.tasks.ragged import Ragged
+from tests.bench.test_profiling import convolutional
 from tests.runtime import models
 
 
@@ -199,6 +200,66 @@ def test_an_encoder_and_its_decoder_say_the_same_as_from_python(runner: RunnerPr
     assert runner.call("block", runs=2)["times_ms"]
     assert 0 < accuracy["value"] < 1
     assert runner.call("accuracy") == accuracy
+
+
+def what_ran(profile: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All of a profile but its times, which are no less than nothing."""
+    assert all(row["ms"] >= 0 for row in profile)
+    assert sum(row["share"] for row in profile) == pytest.approx(1)
+    return [{key: value for key, value in row.items() if key not in ("ms", "share")} for row in profile]
+
+
+@pytest.mark.parametrize(
+    ("write", "native"), [(models.plain, None), (models.xnor, True), (models.xnor, False), (convolutional, None)]
+)
+def test_a_profile_has_the_layers_of_that_of_the_worker_in_python(
+    command: list[str], tmp_path: Path, write: Callable[[Path], Path], native: bool | None
+) -> None:
+    file, sent = write(tmp_path / "net.onnx"), tmp_path / "sent"
+    sent.mkdir()
+    with CpuDevice().start() as python, RunnerProcess(command, LocalCarrier(sent)) as runner:
+        for process in (python, runner):
+            load(process, file, native)
+        profile = runner.call("profile")
+        assert what_ran(profile) == what_ran(python.call("profile"))
+        # Its session has gone, and the loaded one is still there.
+        assert runner.call("block", runs=1)["times_ms"]
+    assert all(row["ms"] > 0 for row in profile)
+    assert [path for path in sent.iterdir() if path.is_dir()] == []
+
+
+def test_a_profile_of_an_encoder_and_its_decoder_has_the_layers_of_both(runner: RunnerProcess, tmp_path: Path) -> None:
+    encoder, decoder, samples = pair(tmp_path)
+    arguments = {"file": decoder, "encoder": str(encoder), "samples": str(samples)}
+    with CpuDevice().start() as python:
+        load(python, **arguments)
+        expected = python.call("profile")
+    load(runner, **arguments)
+    layers = what_ran(runner.call("profile"))
+    assert layers == what_ran(expected)
+    assert {row["layer"].partition(".")[0] for row in layers} == {"encoder", "decoder"}
+
+
+def test_a_model_runs_under_a_profile_as_often_as_asked_and_leaves_nothing(command: list[str], tmp_path: Path) -> None:
+    file = models.plain(tmp_path / "full.onnx")
+    content, (tensors,) = pack([{"input": np.ones((1, models.INPUTS), np.float32)}])
+    (tmp_path / "feeds").write_bytes(content)
+    (tmp_path / "broken.onnx").write_bytes(b"1234")
+    feed = {"file": str(tmp_path / "feeds"), "tensors": tensors}
+    request = {"do": "profile", "native": False, "model": str(file), **feed}
+    replies = say(
+        command,
+        [
+            {**request, "seconds": 0, "least": 3, "most": 9},
+            {**request, "seconds": 60, "least": 3, "most": 9},
+            {**request, "seconds": 60, "least": 3, "most": 9, "model": str(tmp_path / "broken.onnx")},
+        ],
+    )
+    counts = [sum(event["name"] == "model_run" for event in reply["ok"]["events"]) for reply in replies[:2]]
+    # The first run does not count.
+    assert counts == [4, 10]
+    assert "broken.onnx" in replies[2]["error"]
+    assert {path.name for path in tmp_path.iterdir()} == {"full.onnx", "feeds", "broken.onnx"}
 
 
 def pair(folder: Path, words: int = 6, width: int = 8) -> tuple[Path, Path, Path]:

@@ -208,7 +208,7 @@ class Store(Carrier):
         used = " ".join(sorted(self._used))
         self._line.run(
             f"cd {shlex.quote(self._folder)} && touch -c {used} && "
-            f"find . -type f -mtime +{_DAYS_KEPT} -exec rm -f {{}} \\; ; rmdir model-* 2>/dev/null; true"
+            f"find . -type f -mtime +{_DAYS_KEPT} -exec rm -f {{}} \\; ; rmdir model-* *-profile-* 2>/dev/null; true"
         )
 
 

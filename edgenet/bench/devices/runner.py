@@ -1,21 +1,25 @@
 """The near end of what is said to `edgenet-runner`, which measures where there is no Python (export/runner)."""
 
 import base64
+import dataclasses
 import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from edgenet.bench import subjects
 from edgenet.bench.devices.worker_process import WorkerProcess
+from edgenet.bench.profiling import Part, profile
+from edgenet.bench.recording import Recording, Runs
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
+from edgenet.runtime import InferenceSession
 from edgenet.runtime.session import read_metadata
 from edgenet.tasks.held_out import HeldOut
 
@@ -57,7 +61,7 @@ class LocalCarrier(Carrier):
         return str(path)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Input:
     """An input of a graph, as `onnxruntime.NodeArg`."""
 
@@ -92,8 +96,10 @@ class RunnerProcess(WorkerProcess):
             return self._load(**arguments)
         if request == "accuracy":
             return self._accuracy()
-        if request in ("activations", "profile"):
-            # Needs ONNX Runtime's own profile and its optimised graph.
+        if request == "profile":
+            return profile(self._parts(), self._native, self._record)
+        if request == "activations":
+            # Would take another copy of every model there.
             return None
         return super().call(request, **arguments)
 
@@ -108,8 +114,8 @@ class RunnerProcess(WorkerProcess):
         encoder: str | None = None,
         inputs: str | None = None,
     ) -> dict[str, object]:
-        files = [file] if encoder is None else [encoder, file]
-        there = [self._carrier.model(Path(part)) for part in files]
+        self._files, self._native = [file] if encoder is None else [encoder, file], native
+        there = [self._carrier.model(Path(part)) for part in self._files]
         state = super().call("load", files=there, native=bool(native), threads=threads, cores=cores)
         if native and not state["kernels"]:
             raise EdgenetError(
@@ -144,6 +150,24 @@ class RunnerProcess(WorkerProcess):
         if self._held_out is None:
             return None
         return subjects.accuracy(self._held_out, self._fixed, self._say if self._pair else self._answer)
+
+    def _parts(self) -> list[Part]:
+        """What is profiled."""
+        if not self._pair:
+            return [("", self._files[0], self._feeds.timed, 1)]
+        # What the encoder gives, the decoder takes: here, as its shapes are what matters.
+        encoder, decoder = (InferenceSession(file, native=False) for file in self._files)
+        pair = subjects.EncoderAndDecoder(encoder, decoder, self._held_out)
+        return list(zip(pair.parts, self._files, pair.feeds_by_file(), pair.runs_by_file, strict=True))
+
+    def _record(self, model: bytes, native: bool | None, feeds: Mapping[str, np.ndarray], runs: Runs) -> Recording:
+        """Run a model there under ONNX Runtime's profile, as `edgenet.bench.recording.record` does here."""
+        content, (tensors,) = pack([feeds])
+        there, file = self._carrier.content(model), self._carrier.content(content)
+        recorded = super().call(
+            "profile", model=there, native=bool(native), file=file, tensors=tensors, **dataclasses.asdict(runs)
+        )
+        return recorded["events"], onnx.load_model_from_string(base64.b64decode(recorded["graph"])).graph
 
     def answers(self, held_out: HeldOut) -> list[Any]:
         """Return the answers of the model that has been loaded, as `edgenet.bench.subjects.answers`."""
@@ -222,8 +246,6 @@ def _read_held_out(samples: str, changed: int) -> HeldOut:
 
 
 def _metadata(file: str) -> dict[str, Any]:
-    import onnx
-
     properties = onnx.load(file, load_external_data=False).metadata_props
     return read_metadata({entry.key: entry.value for entry in properties})
 
