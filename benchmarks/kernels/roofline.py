@@ -71,7 +71,11 @@ class Roofline:
 def arithmetics(op: str, scheme: str, activations: str | None = None) -> tuple[str, ...]:
     """Return what an operator may be computed by; its limit is that of the fastest."""
     if scheme == "xnor":
-        return ("sign table", "sum table", "bit slices", "int8 tiles") if op.startswith("conv") else ("popcount", "sign slices")
+        return (
+            ("sign table", "sum table", "bit slices", "int8 tiles")
+            if op.startswith("conv")
+            else ("popcount", "sign slices")
+        )
     if scheme == "bwn":
         if activations:
             return ("int8", "int8 table", "int8 tiles")
