@@ -1,15 +1,12 @@
 """Peak memory of activations, from the graph that ONNX Runtime really executes."""
 
-import json
 import math
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import onnx
 
-from edgenet.runtime import InferenceSession
+from edgenet.bench.recording import recorded_session
 
 # ONNX Runtime lets these write over an input that nobody reads any more, or hands their input on as it is.
 _IN_PLACE = {
@@ -30,19 +27,9 @@ def peak_bytes(file: str, native: bool | None, feeds: Mapping[str, np.ndarray]) 
     model = _with_names(file)
     if model is None:
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        optimized = Path(folder) / "optimized.onnx"
-        options = {
-            "enable_profiling": True,
-            "profile_file_prefix": str(Path(folder) / "profile"),
-            "optimized_model_filepath": str(optimized),
-            "session.optimized_model_external_initializers_file_name": "weights.bin",
-            "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
-        }
-        session = InferenceSession(model, native=native, options=options)
+    with recorded_session(model, native) as (session, end):
         session.run(feeds)
-        profile = json.loads(Path(session.ort.end_profiling()).read_text())
-        graph = onnx.load(optimized, load_external_data=False).graph
+        profile, graph = end()
     nodes: dict[str, onnx.NodeProto] = {node.name: node for node in graph.node}
     events = [event for event in profile if event.get("name", "").endswith("_kernel_time")]
     names = [event["name"].removesuffix("_kernel_time") for event in events]

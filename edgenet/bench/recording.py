@@ -6,7 +6,8 @@ The same on a board is `export/runner/profile.cpp`.
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,8 +45,9 @@ class Recorder(Protocol):
         """Run a model, in a session of its own; the first of its `model_run` events is the one that does not count."""
 
 
-def record(model: bytes, native: bool | None, feeds: Mapping[str, np.ndarray], runs: Runs) -> Recording:
-    """Run a model under ONNX Runtime's profile on this machine; see `Recorder`."""
+@contextmanager
+def recorded_session(model: bytes, native: bool | None) -> Iterator[tuple[InferenceSession, Callable[[], Recording]]]:
+    """A session under ONNX Runtime's profile, and what ends it and returns what was recorded."""
     with tempfile.TemporaryDirectory() as folder:
         optimized = Path(folder) / "optimized.onnx"
         options = {
@@ -56,10 +58,20 @@ def record(model: bytes, native: bool | None, feeds: Mapping[str, np.ndarray], r
             "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
         }
         session = InferenceSession(model, native=native, options=options)
+
+        def end() -> Recording:
+            events = json.loads(Path(session.ort.end_profiling()).read_text())
+            return events, onnx.load(optimized, load_external_data=False).graph
+
+        yield session, end
+
+
+def record(model: bytes, native: bool | None, feeds: Mapping[str, np.ndarray], runs: Runs) -> Recording:
+    """Run a model under ONNX Runtime's profile on this machine; see `Recorder`."""
+    with recorded_session(model, native) as (session, end):
         session.run(feeds)
         start = time.perf_counter()
         session.run(feeds)
         for _ in range(runs.count(time.perf_counter() - start) - 1):
             session.run(feeds)
-        events = json.loads(Path(session.ort.end_profiling()).read_text())
-        return events, onnx.load(optimized, load_external_data=False).graph
+        return end()

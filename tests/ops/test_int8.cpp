@@ -119,6 +119,14 @@ bool fill_pool(Case& test, Random& random) {
          test.image.out_width + pool.pad_left + pool.pad_right >= pool.kernel_width;
 }
 
+/// Pads every side by at most so much.
+void pad(ConvWeights& w, int64_t most, Random& random) {
+  w.pad_top = random.between(0, most);
+  w.pad_left = random.between(0, most);
+  w.pad_bottom = random.between(0, most);
+  w.pad_right = random.between(0, most);
+}
+
 void check_random(const KernelSet& set, Random& random, Report& report) {
   for (int i = 0; i < 250; ++i) {
     if (left_out(random)) continue;
@@ -133,10 +141,7 @@ void check_random(const KernelSet& set, Random& random, Report& report) {
     w.stride_width = random.between(1, 3);
     w.dilation_height = random.between(1, 3);
     w.dilation_width = random.between(1, 3);
-    w.pad_top = random.between(0, 4);
-    w.pad_left = random.between(0, 4);
-    w.pad_bottom = random.between(0, 4);
-    w.pad_right = random.between(0, 4);
+    pad(w, 4, random);
     w.form.relu = random.chance(0.5);
     test.image.batch = random.between(1, 3);
     test.image.height = random.between(1, 20);
@@ -162,10 +167,7 @@ void check_odd_rows(const KernelSet& set, Random& random, Report& report) {
     w.stride_width = random.between(1, 4);
     w.dilation_height = random.between(1, 3);
     w.dilation_width = random.chance(0.9) ? 1 : 2;
-    w.pad_top = random.between(0, 4);
-    w.pad_left = random.between(0, 4);
-    w.pad_bottom = random.between(0, 4);
-    w.pad_right = random.between(0, 4);
+    pad(w, 4, random);
     w.form.relu = random.chance(0.5);
     test.image.batch = random.between(1, 2);
     test.image.height = random.between(1, 30);
@@ -191,10 +193,7 @@ void check_blocks(const KernelSet& set, Random& random, Report& report) {
     w.stride_width = random.between(1, 2);
     w.dilation_height = random.between(1, 2);
     w.dilation_width = random.between(1, 2);
-    w.pad_top = random.between(0, 2);
-    w.pad_left = random.between(0, 2);
-    w.pad_bottom = random.between(0, 2);
-    w.pad_right = random.between(0, 2);
+    pad(w, 2, random);
     w.form.relu = random.chance(0.5);
     test.image.batch = random.between(1, 2);
     test.image.height = random.between(1, 12);
