@@ -84,7 +84,7 @@ _ELMAN = _recipes((20, 30, 30), (2e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLI
 _GATED = _recipes((12, 12, 16), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 
 _CAPTIONS = _recipes((30, 20, 60), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
-_STRINGS = _recipes((6, 6, 24), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
+_STRINGS = _recipes((6, 6, 60), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP)
 
 # Once over all samples, each as it is: the read-out is fitted in closed form.
 _FITTED = _recipes((1, 1, 1), (0.0, 0.0, 0.0), batch_size=500, warmup=0.0, shift=0, distillation=0.0)
@@ -101,7 +101,7 @@ _TEXT["full"] = replace(_TEXT["full"], embeddings=None)
 # Few texts, learnt in few passes: more of them are learnt by heart. Word dropout makes as many more words unknown as
 # new texts have: 3.3 % of those of SMS spam's training split, where a tenth left out has 3.2 % more than the rest.
 _SHORT_TEXT = _recipes(
-    (6, 6, 8), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", word_dropout=1.0
+    (6, 8, 8), (4e-3, 4e-3, 4e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", word_dropout=1.0
 )
 _SHORT_TEXT["full"] = replace(_SHORT_TEXT["full"], embeddings=None, weight_decay=0.05)
 
