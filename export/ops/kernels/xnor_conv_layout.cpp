@@ -141,10 +141,10 @@ void XnorLayout::fill_planes(XnorPlane* to) const {
   }
 }
 
-void XnorLayout::fill_valid(int64_t group_channels, float* to) const {
+void XnorLayout::fill_valid(int64_t group_channels, int64_t slack, float* to) const {
   // Row 0 counts columns and column 0 counts rows, until the products are made from the last to the first.
   const int64_t width = horizontal.outputs;
-  std::fill(to, to + outputs, 0.0f);
+  std::fill(to, to + outputs + slack, 0.0f);
   float first_row_taps = 0;
   for (int64_t tap = 0; tap < vertical.taps; ++tap) {
     const int64_t first = vertical.first(tap);

@@ -76,7 +76,9 @@ struct XnorLayout {
   void fill_taps(XnorTap* to) const;
   void fill_planes(XnorPlane* to) const;
   /// The number of weights that meet the image, for every output position.
-  void fill_valid(int64_t group_channels, float* to) const;
+  /// Behind them come `slack` zeros: vectors read beyond the last position, and what they may find there, such as
+  /// denormal numbers, can take hundreds of cycles to compute with.
+  void fill_valid(int64_t group_channels, int64_t slack, float* to) const;
 };
 
 /// A byte for a pair of outputs and a quad, the first output in the low nibble:

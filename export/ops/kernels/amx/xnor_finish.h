@@ -139,17 +139,7 @@ class XnorFinish {
 
   /// Fetches what is read and written for these positions.
   void prefetch(int64_t position, int64_t count) const {
-    const x86::UnitOutputs& unit = target_.unit;
-    if (unit.form.to_signs && !unit.form.add) return;
-    constexpr int64_t kLineFloats = 16;
-    for (int64_t c = 0; c < target_.channels; ++c) {
-      const int64_t at = (target_.channel + c) * unit.outputs + position;
-      for (int64_t i = 0; i < count + kLineFloats - 1; i += kLineFloats) {
-        const int64_t value = at + smaller(i, count - 1);
-        if (!unit.form.to_signs) __builtin_prefetch(unit.y + value, 1);
-        if (unit.form.add) __builtin_prefetch(unit.residual + value);
-      }
-    }
+    x86::fetch_outputs(target_.unit, target_.channel, target_.channels, position, count);
   }
 
  private:

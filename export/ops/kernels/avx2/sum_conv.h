@@ -101,7 +101,7 @@ class XnorSumConv2d final : public ConvKernel {
     const auto bytes = [](int64_t count, size_t size) { return x86::round_up(count * static_cast<int64_t>(size), 64); };
     const int64_t positions = layout.positions + layout.tile() + kSumSlack;
     ScratchPlan plan{};
-    plan.values = bytes(layout.outputs() + 8, sizeof(float));
+    plan.values = bytes(layout.outputs() + kValidSlack, sizeof(float));
     plan.words = plan.values + bytes(positions, sizeof(float));
     plan.bounds = plan.words + bytes(positions, sizeof(int16_t));
     plan.signs = plan.bounds + bytes(w_.out_channels, sizeof(SignBound));
@@ -127,7 +127,7 @@ class XnorSumConv2d final : public ConvKernel {
 
   void prepare(const Call& call) const {
     const SumLayout& layout = call.layout;
-    XnorLayout(w_, call.image).fill_valid(w_.group_channels, call.valid());
+    XnorLayout(w_, call.image).fill_valid(w_.group_channels, kValidSlack, call.valid());
     const int64_t width = layout.horizontal.outputs;
     for (int64_t row = 0; row < layout.vertical.outputs; ++row) {
       const float* valid = call.valid() + row * width;

@@ -18,6 +18,7 @@ constexpr int64_t kMostVectors = 2;   ///< of a tile's table entries
 constexpr int64_t kVectorLanes = 64;  ///< positions of a vector, two a byte
 constexpr int64_t kMostStride = 4;
 constexpr int64_t kMostTaps = 64;
+constexpr int64_t kValidSlack = 8;  ///< counts after the last that may be read
 constexpr int64_t kSumSlack = 256;  ///< bytes after a plane that may be read
 
 /// One axis: output o meets pixel o * stride + tap * dilation - pad, which is number o + shift(tap) of phase(tap).

@@ -45,7 +45,7 @@ class XnorConv2d final : public ConvKernel {
     Call call{layout, operands, plan_scratch(layout, most), 0, 0};
     layout.fill_taps(call.taps());
     layout.fill_planes(call.planes());
-    layout.fill_valid(w_.group_channels, call.valid());
+    layout.fill_valid(w_.group_channels, kWideLanes, call.valid());
     if (are_slices(layout)) prepare_slices(call);
     for (; call.first < units; call.first += most) {
       call.units = smaller(most, units - call.first);
@@ -220,6 +220,7 @@ class XnorConv2d final : public ConvKernel {
       const int64_t padded = inputs() - static_cast<int64_t>(call.valid()[i]);
       call.slice_valid()[i] = static_cast<float>(inputs() - padded % 2);
     }
+    std::memset(call.slice_valid() + call.layout.outputs, 0, kWideLanes * sizeof(float));
   }
 
   void fill_tap_bits(const Call& call, int64_t* tap_bits) const {

@@ -165,7 +165,7 @@ class XnorChannelConv2d final : public ConvKernel {
   void run(const Image& image, const ConvOperands& operands, const Executor& executor) const override {
     const XnorLayout layout(w_, image);
     const Call call{layout, image, operands, plan_scratch(layout, image)};
-    layout.fill_valid(w_.group_channels, call.valid());
+    layout.fill_valid(w_.group_channels, kValidSlack, call.valid());
     const int64_t tiles = (layout.outputs + kTilePositions - 1) / kTilePositions;
     const int64_t positions = round_up((layout.outputs + tiles - 1) / tiles, 8);
     const int64_t panels = group_outputs_ / kChannels;
@@ -184,13 +184,13 @@ class XnorChannelConv2d final : public ConvKernel {
   using Slice = ChannelSlice<S, taps>;
   static constexpr int64_t kChannels = Slice::kChannels;
   static constexpr int64_t kPackedPixels = 256;
+  static constexpr int64_t kValidSlack = 16;  ///< a vector of positions beyond the last may be read
 
   struct ScratchPlan {
     int64_t codes, bytes;
   };
   ScratchPlan plan_scratch(const XnorLayout& layout, const Image& image) const {
-    // A vector of positions beyond the last may be read.
-    const int64_t valid = round_up((layout.outputs + 16) * static_cast<int64_t>(sizeof(float)), 64);
+    const int64_t valid = round_up((layout.outputs + kValidSlack) * static_cast<int64_t>(sizeof(float)), 64);
     return {valid, valid + image.height * image.width * weights_.bundles() * static_cast<int64_t>(sizeof(BundleCode))};
   }
 

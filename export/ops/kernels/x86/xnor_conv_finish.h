@@ -37,6 +37,20 @@ UnitOutputs unit_outputs(const ConvWeights& w, int64_t outputs, const float* val
   return to;
 }
 
+/// Fetches what will be read and written of some channels at `count` positions.
+inline void fetch_outputs(const UnitOutputs& unit, int64_t channel, int64_t channels, int64_t position, int64_t count) {
+  constexpr int64_t kLineFloats = 16;
+  if (unit.form.to_signs && !unit.form.add) return;
+  for (int64_t c = channel; c < channel + channels; ++c) {
+    const int64_t at = c * unit.outputs + position;
+    for (int64_t i = 0; i < count + kLineFloats - 1; i += kLineFloats) {
+      const int64_t value = at + smaller(i, count - 1);
+      if (!unit.form.to_signs) __builtin_prefetch(unit.y + value, 1);
+      if (unit.form.add) __builtin_prefetch(unit.residual + value);
+    }
+  }
+}
+
 /// Counts by channel from `channel` on, a multiple of 8, and by position from `position` on.
 struct CountedBlock {
   int64_t channel, channels, position, lanes;

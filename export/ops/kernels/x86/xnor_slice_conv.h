@@ -143,8 +143,9 @@ class XnorSliceConv2d final : public ConvKernel {
 
   void prepare(const Call& call) const {
     const XnorLayout& xnor = call.layout.xnor;
-    xnor.fill_valid(w_.group_channels, call.valid());
-    for (int64_t i = 0; i < xnor.outputs; ++i) call.inputs()[i] = static_cast<float>(inputs());
+    const int64_t lanes = call.layout.plan.slices * kWideLanes;
+    xnor.fill_valid(w_.group_channels, lanes - xnor.outputs, call.valid());
+    for (int64_t i = 0; i < lanes; ++i) call.inputs()[i] = static_cast<float>(inputs());
     if (has_bounds()) find_bounds(w_.form, call.operands, 0, w_.out_channels, inputs(), call.bounds());
     std::memset(call.inside(), 0, static_cast<size_t>(kernel_ * call.layout.inside_words * 8));
     const int64_t width = xnor.horizontal.outputs;
