@@ -63,6 +63,7 @@ std::vector<std::string> entries(const std::string& folder, const std::string& p
   return found;
 }
 
+// mkdtemp() puts letters of its own in place of the last six, which must be these.
 TemporaryFolder::TemporaryFolder(const std::string& prefix) : path_(prefix + "XXXXXX") {
   if (mkdtemp(path_.data()) == nullptr) {
     throw std::runtime_error("a folder " + path_ + " cannot be made: " + std::strerror(errno));

@@ -119,12 +119,37 @@ bool fill_pool(Case& test, Random& random) {
          test.image.out_width + pool.pad_left + pool.pad_right >= pool.kernel_width;
 }
 
-/// Pads every side by at most so much.
+/// At most so much of each axis.
+struct Window {
+  int64_t kernel, stride, dilation, pad;
+};
+
 void pad(ConvWeights& w, int64_t most, Random& random) {
   w.pad_top = random.between(0, most);
   w.pad_left = random.between(0, most);
   w.pad_bottom = random.between(0, most);
   w.pad_right = random.between(0, most);
+}
+
+void choose(ConvWeights& w, const Window& most, Random& random) {
+  w.kernel_height = random.between(1, most.kernel);
+  w.kernel_width = random.between(1, most.kernel);
+  w.stride_height = random.between(1, most.stride);
+  w.stride_width = random.between(1, most.stride);
+  w.dilation_height = random.between(1, most.dilation);
+  w.dilation_width = random.between(1, most.dilation);
+  pad(w, most.pad, random);
+}
+
+/// Takes an image of at most so many rows and columns, pools its rectified outputs by chance, and compares.
+void check_image(const KernelSet& set, Case& test, const Image& most, double pooled, Random& random, Report& report) {
+  test.weights.form.relu = random.chance(0.5);
+  test.image.batch = random.between(1, most.batch);
+  test.image.height = random.between(1, most.height);
+  test.image.width = random.between(1, most.width);
+  if (!fill(test, random)) return;
+  if (test.weights.form.relu && random.chance(pooled)) test.weights.form.max_pool = fill_pool(test, random);
+  compare(set, test, random.chance(0.3), report);
 }
 
 void check_random(const KernelSet& set, Random& random, Report& report) {
@@ -135,20 +160,8 @@ void check_random(const KernelSet& set, Random& random, Report& report) {
     w.group = random.chance(0.7) ? 1 : random.between(2, 3);
     w.out_channels = w.group * random.between(1, random.chance(0.5) ? 20 : 70);
     w.group_channels = random.between(1, 11);
-    w.kernel_height = random.between(1, 4);
-    w.kernel_width = random.between(1, 4);
-    w.stride_height = random.between(1, 3);
-    w.stride_width = random.between(1, 3);
-    w.dilation_height = random.between(1, 3);
-    w.dilation_width = random.between(1, 3);
-    pad(w, 4, random);
-    w.form.relu = random.chance(0.5);
-    test.image.batch = random.between(1, 3);
-    test.image.height = random.between(1, 20);
-    test.image.width = random.between(1, 40);
-    if (!fill(test, random)) continue;
-    if (w.form.relu && random.chance(0.6)) w.form.max_pool = fill_pool(test, random);
-    compare(set, test, random.chance(0.3), report);
+    choose(w, {4, 3, 3, 4}, random);
+    check_image(set, test, {3, 0, 20, 40, 0, 0}, 0.6, random, report);
   }
 }
 
@@ -168,13 +181,7 @@ void check_odd_rows(const KernelSet& set, Random& random, Report& report) {
     w.dilation_height = random.between(1, 3);
     w.dilation_width = random.chance(0.9) ? 1 : 2;
     pad(w, 4, random);
-    w.form.relu = random.chance(0.5);
-    test.image.batch = random.between(1, 2);
-    test.image.height = random.between(1, 30);
-    test.image.width = random.between(1, 60);
-    if (!fill(test, random)) continue;
-    if (w.form.relu && random.chance(0.5)) w.form.max_pool = fill_pool(test, random);
-    compare(set, test, random.chance(0.3), report);
+    check_image(set, test, {2, 0, 30, 60, 0, 0}, 0.5, random, report);
   }
 }
 
@@ -187,20 +194,8 @@ void check_blocks(const KernelSet& set, Random& random, Report& report) {
     w.group = random.chance(0.7) ? 1 : 2;
     w.group_channels = random.pick({64, 128, 192});
     w.out_channels = w.group * random.between(24, 70);
-    w.kernel_height = random.between(1, 3);
-    w.kernel_width = random.between(1, 3);
-    w.stride_height = random.between(1, 2);
-    w.stride_width = random.between(1, 2);
-    w.dilation_height = random.between(1, 2);
-    w.dilation_width = random.between(1, 2);
-    pad(w, 2, random);
-    w.form.relu = random.chance(0.5);
-    test.image.batch = random.between(1, 2);
-    test.image.height = random.between(1, 12);
-    test.image.width = random.between(1, 50);
-    if (!fill(test, random)) continue;
-    if (w.form.relu && random.chance(0.5)) w.form.max_pool = fill_pool(test, random);
-    compare(set, test, random.chance(0.3), report);
+    choose(w, {3, 2, 2, 2}, random);
+    check_image(set, test, {2, 0, 12, 50, 0, 0}, 0.5, random, report);
   }
 }
 

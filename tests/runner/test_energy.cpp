@@ -3,6 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <optional>
+#include <string>
+
 #include "energy.h"
 #include "files.h"
 #include "harness.h"
@@ -51,25 +54,32 @@ void adds_up_packages(Report& report) {
   report.expect(meter.millijoules() == 8.0, "packages are added up, and what lies within them is not counted twice");
 }
 
+/// A package whose counter stands so when its meter is made.
+struct Metered {
+  explicit Metered(const char* microjoules) {
+    powercap.set("intel-rapl:0", microjoules);
+    meter.emplace(powercap.path());
+  }
+  std::optional<double> at(const char* microjoules) {
+    powercap.set("intel-rapl:0", microjoules);
+    return meter->millijoules();
+  }
+
+  Powercap powercap;
+  std::optional<EnergyMeter> meter;
+};
+
 void goes_on_from_the_last_reading(Report& report) {
-  const Powercap powercap;
-  powercap.set("intel-rapl:0", "0");
-  EnergyMeter meter(powercap.path());
-  powercap.set("intel-rapl:0", "5000");
-  report.expect(meter.millijoules() == 5.0, "a reading begins with the meter");
-  powercap.set("intel-rapl:0", "12000");
-  report.expect(meter.millijoules() == 7.0, "a reading begins where the last one ended");
-  report.expect(!meter.millijoules(), "a counter that does not move tells nothing");
-  powercap.set("intel-rapl:0", "no number");
-  report.expect(!meter.millijoules(), "a counter that cannot be read any more tells nothing");
+  Metered package("0");
+  report.expect(package.at("5000") == 5.0, "a reading begins with the meter");
+  report.expect(package.at("12000") == 7.0, "a reading begins where the last one ended");
+  report.expect(!package.at("12000"), "a counter that does not move tells nothing");
+  report.expect(!package.at("no number"), "a counter that cannot be read any more tells nothing");
 }
 
 void sees_through_a_counter_that_began_anew(Report& report) {
-  const Powercap powercap;
-  powercap.set("intel-rapl:0", "9999000");
-  EnergyMeter meter(powercap.path());
-  powercap.set("intel-rapl:0", "2000");
-  report.expect(meter.millijoules() == 3.0, "a counter that began anew is seen through");
+  Metered package("9999000");
+  report.expect(package.at("2000") == 3.0, "a counter that began anew is seen through");
 }
 
 void tells_nothing_without_a_counter(Report& report) {
