@@ -29,10 +29,10 @@ class XnorTileConv2d final : public ConvKernel {
 
   /// Whether tiles are filled well enough and used often enough.
   static bool suits(const ConvWeights& w) {
-    const bool aligned = w.group == 1 ? w.group_channels % 2 == 0 : w.group_channels % x86::kWordChannels == 0;
     const int64_t block_channels = x86::round_up(w.group_channels, kBlockChannels);
     const int64_t outputs = w.out_channels / w.group;
-    if (!aligned || !has_tables(w) || 8 * w.group_channels < 5 * block_channels || outputs < kTileOutputs) return false;
+    if (!x86::words_align(w) || !has_tables(w) || 8 * w.group_channels < 5 * block_channels || outputs < kTileOutputs)
+      return false;
     const int64_t steps = block_channels / kBlockChannels * w.kernel_height * w.kernel_width;
     const int64_t positions = w.likely_rows * w.likely_columns;
     const bool broad = outputs >= kManyOutputs && (positions <= kManyPositions || !w.form.to_signs);

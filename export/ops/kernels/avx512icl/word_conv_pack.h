@@ -17,10 +17,9 @@ using x86::kWordChannels;
 constexpr int64_t kRoundBytes = 1 << 19;  ///< of words that are packed and then convolved together
 constexpr int64_t kPackedPixels = 512;    ///< of a task
 
-/// Whether words are filled well enough, and half of the inputs that meet padding is a whole number.
+/// Whether words are filled well enough.
 bool words_suit(const ConvWeights& w) {
-  const bool aligned = w.group == 1 ? w.group_channels % 2 == 0 : w.group_channels % kWordChannels == 0;
-  return aligned && 8 * w.group_channels >= 5 * x86::round_up(w.group_channels, kWordChannels);
+  return x86::words_align(w) && 8 * w.group_channels >= 5 * x86::round_up(w.group_channels, kWordChannels);
 }
 
 /// [group, tile of output channels, tap, word, output channel]

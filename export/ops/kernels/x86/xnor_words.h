@@ -12,6 +12,11 @@ namespace {  // internal linkage: this header is compiled for several instructio
 
 constexpr int64_t kWordChannels = 32;
 
+/// Whether groups begin at words and half of the inputs that meet padding is a whole number.
+inline bool words_align(const ConvWeights& w) {
+  return w.group == 1 ? w.group_channels % 2 == 0 : w.group_channels % kWordChannels == 0;
+}
+
 /// The channels of a word, from `first` of a sample on.
 struct WordChannels {
   int64_t sample, first, count;
