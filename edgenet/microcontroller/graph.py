@@ -37,6 +37,8 @@ class Value:
     is_output: bool = False
     layout: tuple[int, ...] | None = None
     """Of packed signs: (channels, height, width) of an image, pixel by pixel, or (count,) of a row."""
+    vocabulary: int | None = None
+    """Of an input of tokens, which are whole numbers: how many there are to choose from; None of numbers."""
 
     @property
     def rows(self) -> int:
@@ -119,6 +121,8 @@ def read_graph(model: onnx.ModelProto) -> Graph:
     for name, content in constants.items():
         values[name] = Value(name, content.shape, content)
     fed = [value.name for value in graph_inputs(model.graph)]
+    for name in fed:
+        values[name].vocabulary = 0 if looks[0][name].dtype == np.int64 else None
     nodes = []
     computed = set(fed)
     for number, proto in enumerate(model.graph.node):
@@ -204,9 +208,12 @@ def _run(
         shape = [
             (steps if open_axes[axis] else 1) if axis in open_axes else dim.dim_value for axis, dim in enumerate(dims)
         ]
-        if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-            raise EdgenetError(f"input {value.name} is not float32; networks over tokens cannot be written in C")
-        feeds[value.name] = generator.standard_normal(shape).astype(np.float32)
+        kind = value.type.tensor_type.elem_type
+        if kind not in (onnx.TensorProto.FLOAT, onnx.TensorProto.INT64):
+            raise EdgenetError(f"input {value.name} is neither float32 nor int64 (tokens), so C cannot be written")
+        # Every vocabulary has a token 0.
+        is_tokens = kind == onnx.TensorProto.INT64
+        feeds[value.name] = np.zeros(shape, np.int64) if is_tokens else generator.standard_normal(shape, np.float32)
     # Names of many values that are handed out are no reason for warnings.
     session = InferenceSession(copy.SerializeToString(), native=False)
     names = [value.name for value in session.outputs]

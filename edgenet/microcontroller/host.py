@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgenet.errors import EdgenetError
 from edgenet.microcontroller.graph import STEPS, Value
 from edgenet.microcontroller.program import Program
-from edgenet.microcontroller.writing import write_folder
+from edgenet.microcontroller.writing import can_refuse, write_folder
 
 _FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fPIC", "-shared")
 
@@ -49,17 +49,17 @@ class HostProgram:
             raise EdgenetError(f"{compiler} refused the C that was written: {done.stderr.strip()[:300]}")
         self._run = getattr(ctypes.CDLL(str(library)), f"{program.name}_run")
 
-    def run(self, feeds: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def run(self, feeds: Mapping[str, NDArray]) -> list[NDArray[np.float32]]:
         """Run one sample.
 
         Args:
             feeds: an array for every input, by the .onnx file's name, with a batch of one.
 
         Raises:
-            EdgenetError: the sequence has more steps than there is memory for.
+            EdgenetError: the sequence has more steps than there is memory for, or a token is of no vocabulary.
         """
         graph = self._program.graph
-        arrays = [np.ascontiguousarray(feeds[value.name], np.float32) for value in graph.inputs]
+        arrays = [as_c(feeds[value.name], value) for value in graph.inputs]
         steps = next(
             (a.shape[v.shape.index(STEPS)] for v, a in zip(graph.inputs, arrays, strict=True) if STEPS in v.shape), 1
         )
@@ -67,8 +67,10 @@ class HostProgram:
         arguments: list[Any] = [_pointer(array) for array in arrays]
         arguments += [ctypes.c_int(steps)] if graph.has_steps else []
         code = self._run(*arguments, *map(_pointer, outputs))
-        if graph.has_steps and code:
-            raise EdgenetError(f"a sequence of {steps} steps, but there is memory for {self._program.steps}")
+        if can_refuse(self._program) and code:
+            limits = [f"there is memory for {self._program.steps} steps"] if graph.has_steps else []
+            limits += [f"{v.name} may be up to {v.vocabulary - 1}" for v in graph.inputs if v.vocabulary is not None]
+            raise EdgenetError(f"the C refuses a sample of {steps} steps: {' and '.join(limits)}")
         return outputs
 
     def __enter__(self) -> "HostProgram":
@@ -84,5 +86,10 @@ def _shape(value: Value, steps: int) -> list[int]:
     return [steps if size == STEPS else size for size in value.shape]
 
 
-def _pointer(array: NDArray[np.float32]) -> ctypes._Pointer:
-    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+def as_c(array: NDArray, value: Value) -> NDArray:
+    """What is fed to an input as the C takes it: float32, or int32 tokens."""
+    return np.ascontiguousarray(array, "<f4" if value.vocabulary is None else "<i4")
+
+
+def _pointer(array: NDArray) -> ctypes.c_void_p:
+    return array.ctypes.data_as(ctypes.c_void_p)

@@ -55,6 +55,16 @@ def mean(program: Program, node: Node) -> None:
     program.call(name, [program.read(x), program.write(node.outputs[0])])
 
 
+def largest(program: Program, node: Node) -> None:
+    """ReduceMax over the steps of a sequence."""
+    x = node.input(0)
+    axes = node.get("axes", None) if node.given(1) is None else node.array(1).ravel().tolist()
+    if x.rows != STEPS or [x.shape[axis] for axis in axes or ()] != [STEPS]:
+        raise unsupported(node, "C can be written for the largest of all steps only")
+    program.kernel("largest_of_rows")
+    program.call("largest_of_rows", [program.read(x), program.write(node.outputs[0]), str(x.columns), "steps"])
+
+
 def sign_pool(program: Program, node: Node) -> None:
     """SignMaxPool2d: the bits that any pixel of a window has."""
     x, y = node.input(0), node.outputs[0]
@@ -109,6 +119,6 @@ def sign(program: Program, node: Node) -> None:
 
 
 LOWERINGS = {
-    "MaxPool": pool, "AveragePool": pool, "GlobalAveragePool": pool, "ReduceMean": mean, "SignMaxPool2d": sign_pool,
-    SIGN: sign,
+    "MaxPool": pool, "AveragePool": pool, "GlobalAveragePool": pool, "ReduceMean": mean, "ReduceMax": largest,
+    "SignMaxPool2d": sign_pool, SIGN: sign,
 }  # fmt: skip

@@ -1,8 +1,12 @@
-"""Rewrites of the graph before it becomes C: signs become nodes, joined operators are taken apart, masks left out."""
+"""Rewrites of the graph before it becomes C.
+
+Signs and embeddings become nodes, joined operators are taken apart, masks left out.
+"""
 
 import numpy as np
 
 from edgenet.microcontroller.graph import Graph, Node, Value, connect, needed, unsupported
+from edgenet.microcontroller.tokens import join_embeddings
 
 _XNOR = "XnorConv2d"
 SIGN = "ToSigns"
@@ -17,6 +21,7 @@ def prepare(graph: Graph) -> None:
     _without_masks(graph)
     nodes: list[Node] = []
     connect(graph.nodes)
+    join_embeddings(graph)
     for node in graph.nodes:
         if node.operator == "Int8Conv2dReluMaxPool":
             nodes.extend(_apart(node))

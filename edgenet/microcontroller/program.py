@@ -158,7 +158,16 @@ def compile_network(
     Raises:
         EdgenetError: the file cannot be read, or a layer cannot be written in C; the message names it.
     """
-    from edgenet.microcontroller import convolution, elementwise, int8_convolution, linear, movement, pooling, recurrent
+    from edgenet.microcontroller import (
+        convolution,
+        elementwise,
+        embedding,
+        int8_convolution,
+        linear,
+        movement,
+        pooling,
+        recurrent,
+    )
 
     graph = read_graph(file if isinstance(file, onnx.ModelProto) else load(file))
     prepare(graph)
@@ -167,10 +176,13 @@ def compile_network(
     program = Program(graph, identifier(name or graph.metadata.get("edgenet.model", "network")))
     program.steps = (steps or graph.recorded_steps) if graph.has_steps else 1
     lowerings: dict[str, Lowering] = {}
-    for room in (convolution, int8_convolution, linear, recurrent, elementwise, pooling, movement):
+    for room in (convolution, int8_convolution, linear, recurrent, embedding, elementwise, pooling, movement):
         lowerings.update(room.LOWERINGS)
     for value in graph.inputs:
-        buffer = Buffer(value.name, "float", value.columns, value.rows == STEPS, identifier(value.name))
+        kind = "float" if value.vocabulary is None else "int32"
+        if value.vocabulary is not None:
+            program.kernel("tokens_known")
+        buffer = Buffer(value.name, kind, value.columns, value.rows == STEPS, identifier(value.name))
         program.places[id(value)] = Place(program.memory.add(buffer))
     for node in graph.nodes:
         if id(node) in program.done:

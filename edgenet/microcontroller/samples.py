@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenet.microcontroller.graph import STEPS, Graph
+from edgenet.microcontroller.graph import STEPS, Graph, Value
 from edgenet.runtime.session import InferenceSession
 
-Feeds = dict[str, NDArray[np.float32]]
+Feeds = dict[str, NDArray]
+"""By input: float32 numbers, or int64 tokens."""
 
 
 def longest(file: Path) -> int | None:
@@ -32,7 +33,7 @@ def held_out_samples(graph: Graph, file: Path, count: int) -> list[Feeds]:
     found = []
     for index in range(min(count, len(held_out))):
         part = held_out.part(slice(index, index + 1))
-        x = part.inputs.astype(np.float32)
+        x = part.inputs.astype(np.float32 if first.vocabulary is None else np.int64)
         if part.lengths is not None and STEPS in first.shape:
             x = x[:, : int(part.lengths[0])]
         found.append({first.name: x, **{value.name: np.zeros(value.shape, np.float32) for value in others}})
@@ -40,13 +41,16 @@ def held_out_samples(graph: Graph, file: Path, count: int) -> list[Feeds]:
 
 
 def random_samples(graph: Graph, steps: int, count: int) -> list[Feeds]:
-    """Standard normal numbers, the same every time."""
+    """Standard normal numbers, or any tokens, the same every time."""
     generator = np.random.default_rng(0)
 
-    def numbers(shape: Sequence[int]) -> NDArray[np.float32]:
-        return generator.standard_normal([steps if size == STEPS else size for size in shape]).astype(np.float32)
+    def numbers(value: Value) -> NDArray:
+        shape = [steps if size == STEPS else size for size in value.shape]
+        if value.vocabulary is not None:
+            return generator.integers(value.vocabulary, size=shape)
+        return generator.standard_normal(shape).astype(np.float32)
 
-    return [{value.name: numbers(value.shape) for value in graph.inputs} for _ in range(count)]
+    return [{value.name: numbers(value) for value in graph.inputs} for _ in range(count)]
 
 
 @dataclass(frozen=True)

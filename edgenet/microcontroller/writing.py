@@ -1,6 +1,7 @@
 """The folder: one header, one C99 file, the weights."""
 
 import os
+import textwrap
 from pathlib import Path
 
 from edgenet.errors import EdgenetError
@@ -60,15 +61,25 @@ def write_folder(program: Program, folder: str | os.PathLike[str]) -> list[Path]
 
 def signature(program: Program) -> str:
     """The function that runs the network, as C declares it."""
-    parameters = [f"const float* {identifier(value.name)}" for value in program.graph.inputs]
+    parameters = [f"const {c_type(value)}* {identifier(value.name)}" for value in program.graph.inputs]
     parameters += ["int steps"] if program.graph.has_steps else []
     parameters += [f"float* {identifier(value.name)}" for value in program.graph.outputs]
-    return f"{'int' if program.graph.has_steps else 'void'} {program.name}_run({', '.join(parameters)})"
+    return f"{'int' if can_refuse(program) else 'void'} {program.name}_run({', '.join(parameters)})"
+
+
+def c_type(value: Value) -> str:
+    """The C type of an input's or output's numbers."""
+    return "float" if value.vocabulary is None else "int32_t"
+
+
+def can_refuse(program: Program) -> bool:
+    """Whether the function returns 0, or -1 where it cannot take what it is given."""
+    return program.graph.has_steps or any(value.vocabulary is not None for value in program.graph.inputs)
 
 
 def _size(value: Value) -> str:
     sizes = [str(size) if size != STEPS else "steps" for size in value.shape if size != 1]
-    return f"[{' * '.join(sizes) or 1}]"
+    return f"[{'*'.join(sizes) or 1}]"
 
 
 def header(program: Program) -> str:
@@ -78,11 +89,20 @@ def header(program: Program) -> str:
     described = [f"{identifier(value.name)}{_size(value)}" for value in [*graph.inputs, *graph.outputs]]
     scheme = graph.metadata.get("edgenet.scheme")
     about = f"{graph.metadata.get('edgenet.model', name)}{f', {scheme}' if scheme else ''}, one sample at a time."
-    steps = ""
+    limits = ""
     if graph.has_steps:
-        steps = f"""
+        limits = f"""
 /* The most steps that there is memory for; with more, or fewer than 1, nothing is done and -1 returned, else 0. */
 #define {name.upper()}_MAX_STEPS {program.steps}
+"""
+    includes = ""
+    for value in graph.inputs:
+        if value.vocabulary is not None:
+            includes = "\n#include <stdint.h>\n"
+            called = identifier(value.name)
+            limits += f"""
+/* How many tokens {called} may be of, numbered from 0; with others nothing is done and -1 returned, else 0. */
+#define {name.upper()}_{called.upper()}_VOCABULARY {value.vocabulary}
 """
     arguments = ", ".join([identifier(value.name) for value in graph.inputs] + ["steps"] * graph.has_steps
                           + [identifier(value.name) for value in graph.outputs])  # fmt: skip
@@ -91,21 +111,24 @@ def header(program: Program) -> str:
         state = (
             "\n * A state of zeros starts afresh; what comes out as final_state goes in as state with the next steps."
         )
+    call = textwrap.fill(
+        f"Call {name}_run({arguments}) with {', '.join(described)}: row-major, inputs as in training.",
+        120, initial_indent=" * ", subsequent_indent=" * ", break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
     return f"""\
 /* {about}
  *
- * Call {name}_run({arguments}) with {", ".join(described)}: row-major,
- * inputs as the network was trained on them.
+{call}
  * All memory is static ({program.memory_bytes} bytes): do not call it twice at a time.{state}
  * Compile {name}.c as C99 (-std=c99 -O2; elsewhere with -ffp-contract=off, so that sums are rounded as the .onnx file's
  * are) and link with -lm. */
 #ifndef {guard}
 #define {guard}
-
+{includes}
 #ifdef __cplusplus
 extern "C" {{
 #endif
-{steps}
+{limits}
 {signature(program)};
 
 #ifdef __cplusplus
@@ -123,9 +146,15 @@ def source(program: Program) -> str:
     memory = f"static union {{\n  uint8_t bytes[{size}];\n  uint32_t words[1];\n  float numbers[1];\n}} memory;\n" * (
         size > 0
     )
-    calls = program.rendered_calls()
+    calls, refusals = program.rendered_calls(), []
     if program.graph.has_steps:
-        calls = [f"if (steps < 1 || steps > {program.name.upper()}_MAX_STEPS) return -1;", *calls, "return 0;"]
+        refusals.append(f"if (steps < 1 || steps > {program.name.upper()}_MAX_STEPS) return -1;")
+    for value in program.graph.inputs:
+        if value.vocabulary is not None:
+            called, count = identifier(value.name), "steps" if value.rows == STEPS else str(value.columns)
+            refusals.append(f"if (!tokens_known({called}, {count}, {value.vocabulary})) return -1;")
+    if refusals:
+        calls = [*refusals, *calls, "return 0;"]
     body = "\n".join(f"  {call}" for call in calls)
     functions = "\n".join(program.functions)
     run = f"{signature(program)} {{\n{body}\n}}\n"

@@ -6,7 +6,7 @@ import torch
 import edgenet
 from edgenet.microcontroller import compile_network
 from edgenet.microcontroller.host import HostProgram
-from edgenet.microcontroller.samples import compare
+from edgenet.microcontroller.samples import compare, random_samples
 from edgenet.models import create
 from edgenet.nn import calibrate
 from edgenet.runtime import InferenceSession
@@ -43,6 +43,21 @@ def frame_classifier(cell, scheme, path, bidirectional=False):
     export(create("frame_classifier", 9, scheme, **options), torch.from_numpy(batch.inputs), path, lengths)
     samples = [{"input": x[None, :length]} for x, length in zip(batch.inputs, batch.lengths, strict=True)]
     return path, samples
+
+
+def text_network(name, scheme, path, embeddings=None):
+    """A network over tokens, of a vocabulary of 50, and random texts of 1 to 13 tokens."""
+    torch.manual_seed(1)
+    options = {"binary_options": {"embeddings": embeddings}} if embeddings else {}
+    size = {} if name == "language_model" else {"vocabulary_size": 50}
+    classes = 50 if name == "language_model" else 7
+    network = create(name, classes, scheme, ends="int8", hidden_size=20, embedding_size=40, **size, **options)
+    tokens, *_, lengths = network.eval().example_inputs(16)
+    calibrate(network, (tokens, lengths) if size else (tokens, None, lengths))
+    samples = {"input": tokens.numpy(), "lengths": lengths.numpy()}
+    edgenet.export(network, tokens, path, samples=samples, metadata={"model": name})
+    graph = compile_network(path).graph
+    return path, [feeds for steps in range(1, 14) for feeds in random_samples(graph, steps, 3)]
 
 
 def compared(path, samples, steps=None):

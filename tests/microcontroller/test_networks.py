@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+import edgenet
 from edgenet.errors import EdgenetError
 from edgenet.microcontroller import compile_network
 from edgenet.microcontroller.host import HostProgram
@@ -12,7 +13,7 @@ from edgenet.microcontroller.samples import random_samples
 from edgenet.models import create
 from edgenet.nn import BinaryConv2d
 from tests.exporter.networks import Chain
-from tests.microcontroller.networks import compared, export, frame_classifier, lenet5
+from tests.microcontroller.networks import compared, export, frame_classifier, lenet5, text_network
 
 
 @pytest.mark.parametrize(("scheme", "ends"), [("full", "fp32"), ("bwn", "int8"), ("xnor", "binary"), ("xnor", "fp32")])
@@ -61,6 +62,48 @@ def test_a_state_that_is_fed_back_goes_on_where_it_ended(tmp_path):
     np.testing.assert_array_equal(end, state)
 
 
+@pytest.mark.parametrize(
+    ("name", "scheme", "embeddings"),
+    [("text_classifier", "full", None), ("language_model", "bwn", "binary"), ("token_labeller", "bwn", "int8")],
+)
+def test_networks_over_tokens_give_the_same(name, scheme, embeddings, tmp_path):
+    found = compared(*text_network(name, scheme, tmp_path / "net.onnx", embeddings), 13)
+    assert found.same_class == 1
+    assert found.max_abs_error < (0.02 if scheme == "bwn" else 1e-5)
+
+
+@pytest.mark.parametrize("embeddings", ["fp32", "int8", "binary"])
+@pytest.mark.parametrize("name", ["text_classifier", "language_model", "token_labeller"])
+def test_xnor_networks_over_tokens_are_equal_to_the_bit(name, embeddings, tmp_path):
+    found = compared(*text_network(name, "xnor", tmp_path / "net.onnx", embeddings), 13)
+    assert found.equal == found.outputs
+
+
+@pytest.mark.parametrize("token", [-1, 50])
+def test_a_token_of_no_vocabulary_is_refused(token, tmp_path):
+    path, _ = text_network("text_classifier", "xnor", tmp_path / "net.onnx", "binary")
+    with HostProgram(compile_network(path)) as host:
+        host.run({"input": np.array([[49, 0, 1]])})
+        with pytest.raises(EdgenetError, match=r"refuses a sample of 3 steps: .* and input may be up to 49"):
+            host.run({"input": np.array([[3, 2, token]])})
+
+
+def test_tokens_that_are_computed_with_are_refused(tmp_path):
+    class Counted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = nn.Embedding(9, 4)
+
+        def forward(self, tokens, lengths=None):
+            return self.embedding(tokens) + tokens.unsqueeze(-1)
+
+    tokens = torch.arange(8).view(2, 4)
+    samples = {"input": tokens, "lengths": torch.full((2,), 4)}
+    edgenet.export(Counted().eval(), tokens, tmp_path / "net.onnx", samples=samples)
+    with pytest.raises(EdgenetError, match="cannot be written in C: tokens may choose rows of a table only"):
+        compile_network(tmp_path / "net.onnx")
+
+
 def test_shortcuts_slopes_padding_and_pooled_signs_are_equal_to_the_bit(tmp_path):
     torch.manual_seed(0)
     x = torch.randn(16, 8, 12, 12)
@@ -103,7 +146,7 @@ def test_more_steps_than_there_is_memory_for_are_refused(tmp_path):
     program = compile_network(path, steps=5)
     with HostProgram(program) as host:
         host.run(random_samples(program.graph, 5, 1)[0])
-        with pytest.raises(EdgenetError, match="a sequence of 6 steps, but there is memory for 5"):
+        with pytest.raises(EdgenetError, match="the C refuses a sample of 6 steps: there is memory for 5 steps"):
             host.run(random_samples(program.graph, 6, 1)[0])
 
 

@@ -220,10 +220,12 @@ class CortexMDevice(Device):
         return 0, 0
 
     def _run(self, folder: Path, image: Path, program: "Program", samples: "Sequence[Feeds]") -> "Measured":
+        from edgenet.microcontroller.host import as_c
+
         graph = program.graph
         content = [
             np.int32(_steps_of(program, sample)).tobytes()
-            + b"".join(np.ascontiguousarray(sample[value.name], "<f4").tobytes() for value in graph.inputs)
+            + b"".join(as_c(sample[value.name], value).tobytes() for value in graph.inputs)
             for sample in samples
         ]
         (folder / "inputs.bin").write_bytes(b"".join(content))
@@ -319,6 +321,7 @@ def _glue(program: "Program") -> str:
     """C that gives the board's main program room for inputs and outputs, and the call."""
     from edgenet.microcontroller.graph import STEPS
     from edgenet.microcontroller.text import identifier
+    from edgenet.microcontroller.writing import c_type, can_refuse
 
     graph = program.graph
     arrays: list[str] = []
@@ -329,12 +332,12 @@ def _glue(program: "Program") -> str:
     for value, lines, function in transfers:
         name = identifier(value.name)
         rows = program.steps if value.rows == STEPS else 1
-        arrays.append(f"static float {name}[{value.columns * rows}];")
-        size = f"{value.columns}u * sizeof(float)" + (" * (uint32_t)steps" if value.rows == STEPS else "")
+        arrays.append(f"static {c_type(value)} {name}[{value.columns * rows}];")
+        size = f"{value.columns}u * sizeof *{name}" + (" * (uint32_t)steps" if value.rows == STEPS else "")
         lines.append(f"{function}(file, {name}, {size})")
     inputs, outputs = ([identifier(value.name) for value in values] for values in (graph.inputs, graph.outputs))
     call = f"network_run({', '.join([*inputs, *['steps'] * graph.has_steps, *outputs])})"
-    body = f"return {call};" if graph.has_steps else f"(void)steps;\n  {call};\n  return 0;"
+    body = f"return {call};" if can_refuse(program) else f"(void)steps;\n  {call};\n  return 0;"
     return "\n".join(
         [
             '#include "board.h"', '#include "network.h"', "", *arrays, "",
