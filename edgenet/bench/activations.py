@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from edgenet.bench.recording import recorded_session
+from edgenet.bench.recording import KERNEL, Recorder, Runs, model_runs, record, within_run
 
 # ONNX Runtime lets these write over an input that nobody reads any more, or hands their input on as it is.
 _IN_PLACE = {
@@ -17,7 +17,9 @@ _IN_PLACE = {
 _BYTES = {"float": 4, "double": 8, "float16": 2, "bfloat16": 2, "int64": 8, "uint64": 8, "int32": 4, "uint32": 4}
 
 
-def peak_bytes(file: str, native: bool | None, feeds: Mapping[str, np.ndarray]) -> int | None:
+def peak_bytes(
+    file: str, native: bool | None, feeds: Mapping[str, np.ndarray], recorder: Recorder = record
+) -> int | None:
     """Return the most bytes of inputs, intermediate results and outputs that are alive at once, for these feeds.
 
     The optimised graph gives who reads what, a profile of one run gives order and sizes; an elementwise result takes
@@ -27,18 +29,16 @@ def peak_bytes(file: str, native: bool | None, feeds: Mapping[str, np.ndarray]) 
     model = _with_names(file)
     if model is None:
         return None
-    with recorded_session(model, native) as (session, end):
-        session.run(feeds)
-        profile, graph = end()
+    profile, graph = recorder(model, native, feeds, Runs(seconds=0.0, least=1, most=1, shapes=True))
     nodes: dict[str, onnx.NodeProto] = {node.name: node for node in graph.node}
-    events = [event for event in profile if event.get("name", "").endswith("_kernel_time")]
-    names = [event["name"].removesuffix("_kernel_time") for event in events]
+    events = within_run(model_runs(profile)[-1], profile)
+    names = [event["name"].removesuffix(KERNEL) for event in events]
     if len(nodes) != len(graph.node) or not nodes.keys() >= set(names):
         return None
     order = [nodes[name] for name in names]
     sizes = {name: array.nbytes for name, array in feeds.items()}
     for node, event in zip(order, events, strict=True):
-        shapes = event["args"].get("output_type_shape", [])
+        shapes = event["args"].get("output_type_shape") or []
         for name, described in zip(filter(None, node.output), shapes, strict=False):
             sizes[name] = _size(described)
     return _peak(order, sizes, {value.name for value in graph.output}, feeds)

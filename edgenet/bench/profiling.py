@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import onnx.inliner
 
-from edgenet.bench.recording import Recorder, Runs, record
+from edgenet.bench.recording import KERNEL, Event, Recorder, Runs, model_runs, record, within_run
 from edgenet.runtime.inspection import inspect, read_model
 from edgenet.runtime.operators import DOMAIN
 from edgenet.runtime.shapes import walk
@@ -30,7 +30,6 @@ _SECONDS = 0.3
 _LEAST_RUNS, _MOST_RUNS = 5, 100
 _MOST_EVENTS = 200_000
 _MARK = re.compile(r"_M(\d+)_")
-_KERNEL = "_kernel_time"
 _OWN_LAYOUT = re.compile(r"(.*?)(_bn)?_nchwc(?:_token_\d+)?")
 _REORDERING = ("ReorderInput", "ReorderOutput")
 # Batch normalisation, a sum, and an activation of several nodes.
@@ -203,26 +202,23 @@ def _middle(values: Sequence[float]) -> float:
     return fmean(sorted(values)[quarter : len(values) - quarter])
 
 
-def _milliseconds(events: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+def _milliseconds(events: Sequence[Event]) -> list[dict[str, float]]:
     """The milliseconds of every node that ran, run by run; the first run is slow and left out."""
-    runs = sorted((event for event in events if event.get("name") == "model_run"), key=lambda event: event["ts"])
-    return [_by_node(run, events) for run in runs[1:]]
+    return [_by_node(run, within_run(run, events)) for run in model_runs(events)[1:]]
 
 
-def _by_node(run: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _by_node(run: Event, inside: Sequence[Event]) -> dict[str, float]:
     """The milliseconds of every node within one run, less what nodes of its inner graphs took."""
-    end = run["ts"] + run["dur"]
-    inside = [event for event in events if event.get("name", "").endswith(_KERNEL) and run["ts"] <= event["ts"] < end]
     spent: dict[str, float] = {}
-    outer: list[Mapping[str, Any]] = []
+    outer: list[Event] = []
     top = 0.0
-    for event in sorted(inside, key=lambda event: (event["ts"], -event["dur"])):
+    for event in inside:
         while outer and outer[-1]["ts"] + outer[-1]["dur"] <= event["ts"]:
             outer.pop()
-        name, milliseconds = event["name"].removesuffix(_KERNEL), event["dur"] / 1e3
+        name, milliseconds = event["name"].removesuffix(KERNEL), event["dur"] / 1e3
         spent[name] = spent.get(name, 0.0) + milliseconds
         if outer:
-            spent[outer[-1]["name"].removesuffix(_KERNEL)] -= milliseconds
+            spent[outer[-1]["name"].removesuffix(KERNEL)] -= milliseconds
         else:
             top += milliseconds
         outer.append(event)

@@ -13,7 +13,7 @@
 //                                             "energy_mj": a run | null}
 //   {"do": "run", FEEDS}                  -> [{"name", "type", "shape", "data"}, ...]
 //   {"do": "decode", FEEDS}               -> [[token, ...], ...]
-//   {"do": "profile", "model", "native", "seconds", "least", "most", FEEDS}
+//   {"do": "profile", "model", "native", "seconds", "least", "most", "shapes", FEEDS}
 //                                         -> {"graph", "events"} (profile.h), of any model on one thread
 //
 // FEEDS: "file" and "tensors" (tensor.h); of an encoder and its decoder, which "files" then names, "begin" and "steps"
@@ -155,7 +155,7 @@ class Worker {
     Session::Options options;
     options.native = request["native"].boolean();
     const Runs runs{request["seconds"].number(), static_cast<int>(request["least"].integer()),
-                    static_cast<int>(request["most"].integer())};
+                    static_cast<int>(request["most"].integer()), request["shapes"].boolean()};
     return profile(runtime_, request["model"].text(), options, read_feeds(request), runs);
   }
 

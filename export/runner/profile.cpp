@@ -24,14 +24,18 @@ void run_often(const Session& session, const Feeds& feeds, const Runs& runs) {
 
 /// The events that tell of runs and nodes, which are a small part of the file; it has one a line, as a whole it may not
 /// fit into a board's memory.
-json::List read_events(const std::string& file) {
+json::List read_events(const std::string& file, bool shapes) {
   json::List events;
   for_lines(file, [&](const std::string& line) {
     if (line.empty() || line[0] != '{') return;
     const json::Value event = json::read(line.substr(0, line.rfind('}') + 1));
     const std::string& name = event["name"].text();
     if (name != "model_run" && !ends_with(name, "_kernel_time")) return;
-    events.emplace_back(json::Members{{"name", name}, {"ts", event["ts"]}, {"dur", event["dur"]}});
+    json::Members told{{"name", name}, {"ts", event["ts"]}, {"dur", event["dur"]}};
+    if (shapes && name != "model_run") {
+      told.emplace_back("args", json::Members{{"output_type_shape", event["args"]["output_type_shape"]}});
+    }
+    events.emplace_back(std::move(told));
   });
   if (events.empty()) throw std::runtime_error("ONNX Runtime recorded nothing of what it ran");
   return events;
@@ -45,7 +49,7 @@ json::Value profile(const Runtime& runtime, const std::string& model, Session::O
   options.record_to = folder.path();
   const Session session(runtime, model, options);
   run_often(session, feeds, runs);
-  json::List events = read_events(session.end_profiling());
+  json::List events = read_events(session.end_profiling(), runs.shapes);
   const std::string graph = read_file(folder.path() + "/" + Session::kOptimized);
   return json::Members{{"graph", base64(reinterpret_cast<const unsigned char*>(graph.data()), graph.size())},
                        {"events", std::move(events)}};

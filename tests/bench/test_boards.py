@@ -75,7 +75,7 @@ def test_a_board_measures_like_this_machine_and_a_second_time_nothing_is_sent(
     ours = bench.run([folder], "cpu", min_runs=1, min_seconds=0.02, profile=True)
     for row, expected in zip(result["rows"], ours["rows"], strict=True):
         assert row["device"] == name
-        for key in ("model", "scheme", "path", "file", "file_bytes", "input", "accuracy"):
+        for key in ("model", "scheme", "path", "file", "file_bytes", "input", "accuracy", "activation_peak_bytes"):
             assert row[key] == expected[key]
         assert row["latency_ms"]["p50"] > 0
         assert row["rss_load_peak_bytes"] > 0

@@ -254,6 +254,7 @@ class BoardDevice(WorkerDevice):
     """A board at the end of a line, which is opened when it is first needed."""
 
     reply_seconds = REPLY_SECONDS
+    recording_copies = True
 
     def __init__(self, name: str) -> None:
         self.name = name

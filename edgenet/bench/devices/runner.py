@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 
 from edgenet.bench import subjects
+from edgenet.bench.activations import peak_bytes
 from edgenet.bench.devices.worker_process import WorkerProcess
 from edgenet.bench.profiling import Part, profile
 from edgenet.bench.recording import Recording, Runs
@@ -99,8 +100,8 @@ class RunnerProcess(WorkerProcess):
         if request == "profile":
             return profile(self._parts(), self._native, self._record)
         if request == "activations":
-            # Would take another copy of every model there.
-            return None
+            peaks = [peak_bytes(file, self._native, feeds, self._record) for _, file, feeds, _ in self._parts()]
+            return None if None in peaks else max(peak for peak in peaks if peak is not None)
         return super().call(request, **arguments)
 
     def _load(

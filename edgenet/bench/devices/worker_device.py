@@ -17,6 +17,8 @@ from edgenet.bench.targets import collect, reference
 class WorkerDevice(Device):
     """A device that can start processes which answer the requests of `edgenet.bench.worker`."""
 
+    recording_copies = False
+    """Whether a profile takes another copy of each model there, so that it is only made where one is asked for."""
     _launch_seconds = 0.0
 
     @abstractmethod
@@ -95,6 +97,7 @@ class WorkerDevice(Device):
         worker = launches.workers[number]
         accuracy = worker.call("accuracy") if settings.accuracy else None
         row["accuracy"] = {**accuracy, "loss_vs_full": None} if accuracy else None
-        row["activation_peak_bytes"] = worker.call("activations")
+        if settings.profile or not self.recording_copies:
+            row["activation_peak_bytes"] = worker.call("activations")
         if settings.profile:
             row["profile"] = worker.call("profile")
