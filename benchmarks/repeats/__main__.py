@@ -18,6 +18,7 @@ import click
 
 from edgenet import bench
 from edgenet.bench.machine import environment
+from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
 
 
@@ -44,11 +45,14 @@ def main(
     stamp = environment(1)
     click.echo(", ".join(f"{key} {value}" for key, value in stamp.items() if value is not None))
     results = []
-    with _disturbed(disturbers):
-        for number in range(repeats):
-            results.append(bench.run(targets, min_runs=min_runs, min_seconds=seconds))
-            told = "; ".join(_told(row) for row in results[-1]["rows"] if row["speedup"])
-            click.echo(f"{number + 1} of {repeats}: {told}", err=True)
+    try:
+        with _disturbed(disturbers):
+            for number in range(repeats):
+                results.append(bench.run(targets, min_runs=min_runs, min_seconds=seconds))
+                told = "; ".join(_told(row) for row in results[-1]["rows"] if row["speedup"])
+                click.echo(f"{number + 1} of {repeats}: {told}", err=True)
+    except EdgenetError as error:
+        raise click.ClickException(str(error)) from error
     rows = summarize(results)
     click.echo(_table(rows, repeats, disturbers))
     file = Path(json_file)
