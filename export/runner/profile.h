@@ -16,9 +16,8 @@ struct Runs {
 };
 
 /// {"graph": what ONNX Runtime made of the model, ONNX in base64, its larger weights left out,
-///  "events": [{"name", "ts", "dur"}], its runs and the nodes in them, in microseconds}; with `shapes` a node's event
-///  has
-/// "args": {"output_type_shape": [{type: shape}, ...]} besides.
+///  "events": [{"name", "ts", "dur"}], its runs and the nodes in them, in microseconds}.
+/// With `shapes` the event of a node also has "args": {"output_type_shape": [{type: shape}, ...]}.
 /// What is written on the way lies in a folder beside the model, which is removed.
 json::Value profile(const Runtime& runtime, const std::string& model, Session::Options options, const Feeds& feeds,
                     const Runs& runs);
