@@ -27,12 +27,12 @@ _MOST_VERIFIED = 1000  # of samples over which a network runs step by step, spre
     "form",
     default="onnx",
     show_default=True,
-    type=click.Choice(["onnx", "c"]),
-    help="c: for a microcontroller.",
+    type=click.Choice(["onnx", "c", "wasm"]),
+    help="c: for a microcontroller; wasm: for a browser.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Of C: the folder; default beside CHECKPOINT.")
 @click.option(
-    "--steps", type=click.IntRange(1), help="Of C: the most steps of a sequence; default the longest sample's."
+    "--steps", type=click.IntRange(1), help="Of C and wasm: the most steps of a sequence; default the longest sample's."
 )
 @click.option("--model", help="package.module:factory of your own network, where CHECKPOINT is of one.")
 @click.option("--embed-preprocessing", is_flag=True, help="Let the file take pictures (uint8) or sound as they are.")
@@ -48,16 +48,23 @@ def export(
     With --format c, where CHECKPOINT can be an exported .onnx file too: one header, one C99 file and the weights, made
     from the exported graph, for small CNNs and RNNs in all schemes. Memory is static and planned, nothing is allocated.
     The header says how to call it; edgenet bench --device cortex-m4 measures it.
-    """
-    if form == "c":
-        from edgenet.cli.export_c import export_c
 
-        if output or embed_preprocessing:
-            raise click.UsageError("--output and --embed-preprocessing are for ONNX; C is written to --out.")
-        export_c(checkpoint, out, steps, model)
+    With --format wasm the same C as one WebAssembly module, built by clang and compared in Node: no runtime, and in a
+    browser faster than the portable path. export/apps/web/wasm.js calls it; edgenet serve shows it beside the others.
+    """
+    if form != "onnx":
+        from edgenet.cli.export_compiled import export_compiled
+
+        if embed_preprocessing:
+            raise click.UsageError("--embed-preprocessing is for ONNX alone.")
+        if output and form == "c":
+            raise click.UsageError("--output names a file; C is written into a folder, --out.")
+        if out and form == "wasm":
+            raise click.UsageError("--out names a folder; WebAssembly is written to a file, --output.")
+        export_compiled(form, checkpoint, output or out, steps, model)
         return
     if out or steps:
-        raise click.UsageError("--out and --steps are for --format c; ONNX is written to --output.")
+        raise click.UsageError("--out is for --format c, --steps for c and wasm; ONNX is written to --output.")
     need_training()
     see_own_modules()
     from edgenet.training import load_checkpoint

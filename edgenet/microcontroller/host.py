@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from edgenet.errors import EdgenetError
 from edgenet.microcontroller.graph import STEPS, Value
 from edgenet.microcontroller.program import Program
+from edgenet.microcontroller.samples import Feeds, as_c, steps_of
 from edgenet.microcontroller.writing import can_refuse, write_folder
 
 _FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fPIC", "-shared")
@@ -49,7 +49,7 @@ class HostProgram:
             raise EdgenetError(f"{compiler} refused the C that was written: {done.stderr.strip()[:300]}")
         self._run = getattr(ctypes.CDLL(str(library)), f"{program.name}_run")
 
-    def run(self, feeds: Mapping[str, NDArray]) -> list[NDArray[np.float32]]:
+    def run(self, feeds: Feeds) -> list[NDArray[np.float32]]:
         """Run one sample.
 
         Args:
@@ -60,9 +60,7 @@ class HostProgram:
         """
         graph = self._program.graph
         arrays = [as_c(feeds[value.name], value) for value in graph.inputs]
-        steps = next(
-            (a.shape[v.shape.index(STEPS)] for v, a in zip(graph.inputs, arrays, strict=True) if STEPS in v.shape), 1
-        )
+        steps = steps_of(graph, feeds)
         outputs = [np.full(_shape(value, steps), np.nan, np.float32) for value in graph.outputs]
         arguments: list[Any] = [_pointer(array) for array in arrays]
         arguments += [ctypes.c_int(steps)] if graph.has_steps else []
@@ -84,11 +82,6 @@ class HostProgram:
 
 def _shape(value: Value, steps: int) -> list[int]:
     return [steps if size == STEPS else size for size in value.shape]
-
-
-def as_c(array: NDArray, value: Value) -> NDArray:
-    """What is fed to an input as the C takes it: float32, or int32 tokens."""
-    return np.ascontiguousarray(array, "<f4" if value.vocabulary is None else "<i4")
 
 
 def _pointer(array: NDArray) -> ctypes.c_void_p:

@@ -55,6 +55,10 @@ class Program:
         """Static memory between the layers, not counting inputs and outputs, which are the caller's."""
         return self.memory.plan(self.steps)
 
+    def room(self, value: Value) -> int:
+        """How many numbers an input or output has at most."""
+        return value.columns * (self.steps if value.rows == STEPS else 1)
+
     def kernel(self, *names: str) -> None:
         """Have functions of the kernel library, with those that they need."""
         for name in names:

@@ -1,5 +1,6 @@
 """Held-out samples one by one, as a program takes them, and how its answers compare with the .onnx file's."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from edgenet.runtime.session import InferenceSession
 
 Feeds = dict[str, NDArray]
 """By input: float32 numbers, or int64 tokens."""
+Run = Callable[[int], Sequence[NDArray]]
+"""Gives the outputs of the sample of a number."""
 
 
 def longest(file: Path) -> int | None:
@@ -53,6 +56,37 @@ def random_samples(graph: Graph, steps: int, count: int) -> list[Feeds]:
     return [{value.name: numbers(value) for value in graph.inputs} for _ in range(count)]
 
 
+def as_c(array: NDArray, value: Value) -> NDArray:
+    """What is fed to an input as the C takes it: float32, or int32 tokens."""
+    return np.ascontiguousarray(array, "<f4" if value.vocabulary is None else "<i4")
+
+
+def steps_of(graph: Graph, sample: Feeds) -> int:
+    """The sample's steps; 0 for a network without."""
+    return next((sample[v.name].shape[v.shape.index(STEPS)] for v in graph.inputs if STEPS in v.shape), 0)
+
+
+def pack_samples(graph: Graph, samples: Sequence[Feeds]) -> bytes:
+    """Samples one behind the other, each its steps as int32 and the numbers of its inputs."""
+    return b"".join(
+        np.int32(steps_of(graph, sample)).tobytes()
+        + b"".join(as_c(sample[value.name], value).tobytes() for value in graph.inputs)
+        for sample in samples
+    )
+
+
+def unpack_outputs(graph: Graph, samples: Sequence[Feeds], numbers: NDArray[np.float32]) -> list[list[NDArray]]:
+    """The outputs of every sample, whose numbers lie one behind the other."""
+    parts, at = [], 0
+    for sample in samples:
+        steps = steps_of(graph, sample)
+        shapes = [[steps if size == STEPS else size for size in value.shape] for value in graph.outputs]
+        ends = np.cumsum([at, *(math.prod(shape) for shape in shapes)])
+        parts.append([numbers[a:b].reshape(s) for a, b, s in zip(ends, ends[1:], shapes, strict=False)])
+        at = int(ends[-1])
+    return parts
+
+
 @dataclass(frozen=True)
 class Comparison:
     """How a program's outputs compare with those of the .onnx file in ONNX Runtime."""
@@ -67,9 +101,7 @@ class Comparison:
     """Share of the samples whose first output has its largest number at the same place."""
 
 
-def compare(
-    session: InferenceSession, graph: Graph, samples: Sequence[Feeds], run: Callable[[int], Sequence[NDArray]]
-) -> Comparison:
+def compare(session: InferenceSession, graph: Graph, samples: Sequence[Feeds], run: Run) -> Comparison:
     """Compare what `run` gives for the sample of a number with what the session gives."""
     names = [value.name for value in graph.outputs]
     total, equal, same, worst = 0, 0, 0, 0.0

@@ -3,13 +3,12 @@
 Flash, RAM and instructions are exact and the same in every run; time is not told, as an emulator has none.
 """
 
-import math
 import re
 import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -137,7 +136,13 @@ class CortexMDevice(Device):
 
     def _row(self, target: Target, settings: Settings) -> dict[str, Any]:
         from edgenet.microcontroller import compile_network, write_folder
-        from edgenet.microcontroller.samples import compare, held_out_samples, longest, random_samples
+        from edgenet.microcontroller.samples import (
+            compare,
+            held_out_samples,
+            longest,
+            random_samples,
+            unpack_outputs,
+        )
         from edgenet.runtime.session import InferenceSession
 
         if target.encoder is not None:
@@ -170,7 +175,8 @@ class CortexMDevice(Device):
             flash, static = _sections(image)
             found.update(flash_bytes=flash, ram_bytes=static + measured.stack, stack_bytes=measured.stack)
             overflow = self._overflow(folder, measured.stack)
-        comparison = compare(InferenceSession(target.file), graph, samples, measured.of(program, samples))
+        outputs = unpack_outputs(graph, samples, measured.outputs)
+        comparison = compare(InferenceSession(target.file), graph, samples, outputs.__getitem__)
         found.update(
             instructions=measured.instructions,
             fits=not any(overflow),
@@ -220,15 +226,9 @@ class CortexMDevice(Device):
         return 0, 0
 
     def _run(self, folder: Path, image: Path, program: "Program", samples: "Sequence[Feeds]") -> "Measured":
-        from edgenet.microcontroller.host import as_c
+        from edgenet.microcontroller.samples import pack_samples
 
-        graph = program.graph
-        content = [
-            np.int32(_steps_of(program, sample)).tobytes()
-            + b"".join(as_c(sample[value.name], value).tobytes() for value in graph.inputs)
-            for sample in samples
-        ]
-        (folder / "inputs.bin").write_bytes(b"".join(content))
+        (folder / "inputs.bin").write_bytes(pack_samples(program.graph, samples))
         command = [
             EMULATOR, "-M", self.core.board, "-nographic", "-monitor", "none", "-serial", "none",
             "-icount", "shift=0", "-semihosting-config", "enable=on,target=native", "-kernel", str(image),
@@ -260,19 +260,6 @@ class Measured:
     outputs: NDArray[np.float32]
     """Of all samples, one behind the other."""
 
-    def of(self, program: "Program", samples: "Sequence[Feeds]") -> Callable[[int], list[NDArray]]:
-        """What gives the outputs of the sample of a number."""
-        from edgenet.microcontroller.graph import STEPS
-
-        parts, at = [], 0
-        for sample in samples:
-            steps = _steps_of(program, sample)
-            shapes = [[steps if size == STEPS else size for size in value.shape] for value in program.graph.outputs]
-            ends = np.cumsum([at, *(math.prod(shape) for shape in shapes)])
-            parts.append([self.outputs[a:b].reshape(s) for a, b, s in zip(ends, ends[1:], shapes, strict=False)])
-            at = int(ends[-1])
-        return parts.__getitem__
-
 
 class TooSmallError(EdgenetError):
     """The linker found too little memory; `flash` and `ram` are the bytes that are missing."""
@@ -281,14 +268,6 @@ class TooSmallError(EdgenetError):
         self.flash, self.ram = flash, ram
         missing = [f"{size} bytes of {name}" for name, size in (("flash", flash), ("RAM", ram)) if size]
         super().__init__(f"{' and '.join(missing)} are missing")
-
-
-def _steps_of(program: "Program", sample: "Feeds") -> int:
-    """The sample's steps; 0 for a network without."""
-    from edgenet.microcontroller.graph import STEPS
-
-    values = program.graph.inputs
-    return next((sample[v.name].shape[v.shape.index(STEPS)] for v in values if STEPS in v.shape), 0)
 
 
 @cache
@@ -331,8 +310,7 @@ def _glue(program: "Program") -> str:
     transfers += [(value, write, "write_file") for value in graph.outputs]
     for value, lines, function in transfers:
         name = identifier(value.name)
-        rows = program.steps if value.rows == STEPS else 1
-        arrays.append(f"static {c_type(value)} {name}[{value.columns * rows}];")
+        arrays.append(f"static {c_type(value)} {name}[{program.room(value)}];")
         size = f"{value.columns}u * sizeof *{name}" + (" * (uint32_t)steps" if value.rows == STEPS else "")
         lines.append(f"{function}(file, {name}, {size})")
     inputs, outputs = ([identifier(value.name) for value in values] for values in (graph.inputs, graph.outputs))
