@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 NATIVE_SOURCES := CMakeLists.txt $(shell find export/ops export/runner -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' -o -name '*.cmake')
 # What the tests marked `devices` need, in Debian's names.
 DEVICE_PACKAGES := g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user chromium-headless-shell openssh-server openssh-client llvm-19 \
-  gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+  gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm clang lld wasi-libc
 # Node's own packages bring npm, Debian's does not.
 DEVICE_PACKAGES += $(if $(shell command -v npm),,nodejs npm)
 CPP_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cpp' '*.h' '*.c')

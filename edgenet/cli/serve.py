@@ -19,14 +19,17 @@ def serve(folder: Path, port: int, host: str, runtime: Path | None) -> None:
     """Serve a page on which the networks of a run folder run side by side, with bytes and milliseconds.
 
     Networks over pictures take held-out samples, what one draws, drops or films; those over recordings take a WAV file
-    or the microphone. The browser runs the files' own functions (the portable path).
+    or the microphone. The browser runs the files' own functions (the portable path), and beside them what
+    edgenet export --format wasm has written of networks over pictures.
     """
     from edgenet.serve import find_runtime, make_server, offer, page_folder
 
     offered = offer(folder)
+    for sentence in offered.left_out:
+        note(sentence)
     server = make_server(offered, page_folder(), find_runtime(runtime), host, port)
-    schemes = ", ".join(network["scheme"] for network in offered.description["networks"])
-    click.echo(f"Serving {folder} ({schemes}) at http://{host}:{server.server_port}/ - Ctrl-C ends it.")
+    labels = ", ".join(network["label"] for network in offered.description["networks"])
+    click.echo(f"Serving {folder} ({labels}) at http://{host}:{server.server_port}/ - Ctrl-C ends it.")
     if host not in ("127.0.0.1", "localhost", "::1"):
         note("Browsers give camera, microphone and threads only to localhost or https; other devices go without.")
     try:

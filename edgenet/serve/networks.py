@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgenet.errors import EdgenetError
 from edgenet.exporter.preprocessing import embed_preprocessing
-from edgenet.exporter.preprocessing.pictures import IMAGE
+from edgenet.exporter.preprocessing.pictures import IMAGE, embed_pictures
 from edgenet.tasks.catalog import IMAGES, LABELLING, SEQUENCES
 from edgenet.tasks.held_out import HeldOut
 from edgenet.tasks.pictures import PicturePreprocessing
@@ -20,6 +20,7 @@ from edgenet.tasks.pictures import PicturePreprocessing
 SCHEMES = ("full", "bwn", "xnor")
 SAMPLES = "samples.npz"
 MOST_SAMPLES = 300
+_FRONT = "preprocessing.onnx"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Offer:
     """By name of the file; preprocessing is inside."""
     pictures: NDArray[np.uint8] | None = None
     """Held-out pictures [N, height, width, channels]."""
+    left_out: list[str] = field(default_factory=list)
+    """What lies there and is not offered: a sentence each."""
 
 
 def offer(folder: Path) -> Offer:
@@ -58,11 +61,20 @@ def offer(folder: Path) -> Offer:
         models[file.name] = content
         state = next((value for value in model.graph.input if value.name == "state"), None)
         networks.append({
-            "file": file.name, "scheme": file.stem, "bytes": len(content),
+            "file": file.name, "scheme": file.stem, "label": file.stem, "bytes": len(content),
             "state": None if state is None else [dim.dim_value or 1 for dim in state.type.tensor_type.shape.dim],
         })  # fmt: skip
     takes_pictures = model.graph.input[0].name == IMAGE
     described = json.loads(metadata["preprocessing"])
+    modules = [file.with_suffix(".wasm") for file in files if file.with_suffix(".wasm").is_file()]
+    left_out = list(filter(None, (_why_left_out(module, takes_pictures) for module in modules)))
+    for module in modules:
+        if _why_left_out(module, takes_pictures) is None:
+            models |= {module.name: module.read_bytes(), _FRONT: _preprocessing(described, model)}
+            networks.append({
+                "file": module.name, "scheme": module.stem, "label": f"{module.stem} compiled", "compiled": True,
+                "preprocessing": _FRONT, "bytes": len(models[module.name]), "state": None,
+            })  # fmt: skip
     pictures, targets = _pictures(folder / SAMPLES, described) if takes_pictures else (None, [])
     description = {
         "name": metadata.get("model") or folder.name,
@@ -75,7 +87,29 @@ def offer(folder: Path) -> Offer:
         "networks": networks,
         "samples": None if pictures is None else {"shape": list(pictures.shape), "targets": targets},
     }
-    return Offer(description, models, pictures)
+    return Offer(description, models, pictures, left_out)
+
+
+def _why_left_out(module: Path, takes_pictures: bool) -> str | None:
+    """Why a compiled network is not offered, None where it is."""
+    file = module.with_suffix(".onnx")
+    if not takes_pictures:
+        return f"{module} is left out: the page runs compiled networks over pictures alone."
+    if module.stat().st_mtime < file.stat().st_mtime:
+        return f"{module} is older than {file.name} and left out; write it again with edgenet export --format wasm."
+    return None
+
+
+def _preprocessing(described: dict[str, Any], model: onnx.ModelProto) -> bytes:
+    """A file that makes `sample` of `image` as the model does, whose preprocessing is embedded."""
+    how = PicturePreprocessing.of(described)
+    assert how is not None
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ("input", "sample")]
+    node = onnx.helper.make_node("Identity", ["input"], ["sample"])
+    graph = onnx.helper.make_graph([node], "preprocessing", values[:1], values[1:])
+    embed_pictures(graph, how)
+    opsets = [opset for opset in model.opset_import if not opset.domain]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=model.ir_version).SerializeToString()
 
 
 def _load(file: Path) -> onnx.ModelProto:

@@ -23,7 +23,7 @@ try {
   await page.waitForFunction(() => document.body.dataset.ready || !document.getElementById('problem').hidden, null, { timeout: 90000 });
 
   const cards = () => page.evaluate(() => Object.fromEntries([...document.querySelectorAll('article')].map((card) => [
-    card.dataset.scheme,
+    card.dataset.label,
     {
       answer: card.querySelector('.answer').textContent,
       said: card.querySelector('.said').textContent,
@@ -60,11 +60,11 @@ try {
       const all = new Uint8Array(await (await fetch('samples.bin')).arrayBuffer()), size = height * width * channels;
       const answers = {};
       for (const { network } of window.edgenet.cards) {
-        answers[network.scheme] = [];
+        answers[network.label] = [];
         for (let i = 0; i < count; i++) {
           const pixels = all.slice(i * size, (i + 1) * size);
           const scores = await network.classify({ pixels, height, width, channels });
-          answers[network.scheme].push(scores.indexOf(Math.max(...scores)));
+          answers[network.label].push(scores.indexOf(Math.max(...scores)));
         }
       }
       return answers;

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from edgenet.cli.export import export_network
+from edgenet.cli.export_compiled import export_compiled
 from edgenet.runtime import InferenceSession
 from edgenet.serve import offer
 from edgenet.training import load_checkpoint
@@ -70,8 +71,11 @@ def waited(seen: dict[str, Any]) -> float:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Digits:
-    """Full and xnor networks side by side."""
-    return train_digits(tmp_path_factory.mktemp("runs") / "lenet5", ["full", "xnor"])
+    """Full and xnor networks side by side, and the latter compiled."""
+    digits = train_digits(tmp_path_factory.mktemp("runs") / "lenet5", ["full", "xnor"])
+    program("clang", "clang, lld and wasi-libc")
+    export_compiled("wasm", digits.run / "xnor.safetensors", None, None, None)
+    return digits
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +87,10 @@ def address(pictures: Digits) -> Iterator[str]:
 def test_the_browser_gives_the_classes_of_pythons_onnx_runtime(address: str, pictures: Digits) -> None:
     seen = visit(address, samples=True)
     offered = offer(pictures.run)
-    for scheme in ("full", "xnor"):
-        (logits,) = InferenceSession(offered.models[f"{scheme}.onnx"]).run({"image": offered.pictures})
-        said = np.array(seen["classes"][scheme])
+    for label in ("full", "xnor", "xnor compiled"):
+        file = f"{label.removesuffix(' compiled')}.onnx"
+        (logits,) = InferenceSession(offered.models[file]).run({"image": offered.pictures})
+        said = np.array(seen["classes"][label])
         assert said.shape == (300,)
         assert (said == logits.argmax(1)).mean() >= AGREEMENT
 
@@ -96,7 +101,7 @@ def test_the_first_answer_comes_soon_with_bytes_and_milliseconds(address: str, p
         loads.append(visit(address))
     assert waited(loads[-1]) < FIRST_ANSWER_MS, [waited(load) for load in loads]
     first = loads[-1]["first"]
-    assert first.keys() == {"full", "xnor"}
+    assert first.keys() == {"full", "xnor", "xnor compiled"}
     for card in first.values():
         assert card["answer"] in "0123456789"
     assert first["full"]["numbers"][0] == f"{(pictures.run / 'full.onnx').stat().st_size / 1e3:.0f} kB"

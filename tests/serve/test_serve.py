@@ -60,6 +60,31 @@ def run(tmp_path: Path) -> Path:
     return write_run(tmp_path / "run")
 
 
+def test_compiled_networks_come_with_what_makes_their_samples(run: Path) -> None:
+    (run / "xnor.wasm").write_bytes(b"made of xnor.onnx")
+    offered = offer(run)
+    *others, compiled = offered.description["networks"]
+    assert [network["label"] for network in others] == ["full", "xnor"]
+    assert compiled == {
+        "file": "xnor.wasm", "scheme": "xnor", "label": "xnor compiled", "compiled": True, "bytes": 17, "state": None,
+        "preprocessing": "preprocessing.onnx",
+    }  # fmt: skip
+    assert offered.models["xnor.wasm"] == b"made of xnor.onnx"
+    assert not offered.left_out
+    (sample,) = InferenceSession(offered.models["preprocessing.onnx"]).run({"image": offered.pictures})
+    expected = (np.moveaxis(offered.pictures, 3, 1) / np.float32(255) - MEAN) / STD
+    np.testing.assert_allclose(sample, expected, rtol=0, atol=1e-6)
+
+
+def test_a_compiled_network_that_is_older_than_its_file_is_left_out(run: Path) -> None:
+    (run / "xnor.wasm").write_bytes(b"made of an xnor.onnx before")
+    os.utime(run / "xnor.wasm", (0, 0))
+    offered = offer(run)
+    assert "xnor.wasm" not in offered.models
+    (sentence,) = offered.left_out
+    assert sentence.startswith(f"{run / 'xnor.wasm'} is older than xnor.onnx and left out; write it again")
+
+
 @pytest.fixture
 def runtime(tmp_path: Path) -> Path:
     """Stand-ins for the files of ONNX Runtime."""
@@ -200,10 +225,13 @@ def test_the_command_says_where_serves_and_ends_with_control_c(run: Path, runtim
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith(f"Serving {run} (full, xnor) at http://127.0.0.1:")
-        with urlopen(line.split(" at ")[1].split(" ")[0]) as answer:
-            assert b"<title>edgenet</title>" in answer.read()
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=30)
+        try:
+            line = process.stdout.readline()
+            assert line.startswith(f"Serving {run} (full, xnor) at http://127.0.0.1:")
+            with urlopen(line.split(" at ")[1].split(" ")[0]) as answer:
+                assert b"<title>edgenet</title>" in answer.read()
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert (process.returncode, rest, errors) == (0, "Stopped.\n", "")

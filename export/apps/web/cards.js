@@ -36,8 +36,8 @@ export class Card {
     this.size = element('dd', {}, bytesText(network.bytes));
     this.time = element('dd', {}, '–');
     if (this.full) this.size.append(element('small', {}, ` ${ratioText(this.full.bytes, network.bytes, 'smaller', 'larger')}`));
-    this.root = element('article', { 'data-scheme': network.scheme },
-      element('h2', {}, network.scheme), element('p', { class: 'what' }, ABOUT[network.scheme] ?? ''),
+    this.root = element('article', { 'data-scheme': network.scheme, 'data-label': network.label },
+      element('h2', {}, network.label), element('p', { class: 'what' }, ABOUT[network.scheme] ?? ''),
       this.answer, this.list, this.said,
       element('dl', {}, element('dt', {}, 'file'), this.size, element('dt', {}, 'time'), this.time));
   }

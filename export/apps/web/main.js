@@ -1,6 +1,6 @@
 // Loads the networks of a run and lets each answer what the chosen source gives.
 import { Card, element } from './cards.js';
-import { Network, best, prepare } from './networks.js';
+import { best, load, prepare } from './networks.js';
 import { Camera, Drawing, File, Samples } from './pictures.js';
 import { Microphone, WaveFile } from './sound.js';
 
@@ -26,7 +26,7 @@ async function open() {
   const wanted = Number(new URLSearchParams(location.search).get('threads')) || 1;
   const threads = Math.min(possible, Math.max(1, wanted));
   prepare(threads);
-  tellPath(threads, possible);
+  tellPath(threads, possible, description.networks.some((network) => network.compiled));
   return description;
 }
 
@@ -34,8 +34,8 @@ async function open() {
 async function loadAll(description, cards, answerAgain) {
   let full = null;
   for (const described of description.networks) {
-    const network = await Network.load(described);
-    if (network.scheme === 'full') full = network;
+    const network = await load(described);
+    if (network.scheme === 'full' && !network.compiled) full = network;
     const card = new Card(network, full, description.classes);
     cards.push(card);
     at('networks').append(card.root);
@@ -43,12 +43,13 @@ async function loadAll(description, cards, answerAgain) {
   }
 }
 
-function tellPath(threads, possible) {
+function tellPath(threads, possible, compiled) {
   const choose = element('select', { 'aria-label': 'threads', onchange: () => { location.search = `?threads=${choose.value}`; } },
     ...Array.from({ length: possible }, (_, i) => element('option', { value: i + 1 }, String(i + 1))));
   choose.value = String(threads);
   at('note').replaceChildren(
     'The portable path: binary layers run as ONNX Runtime’s own WebAssembly operators; edgenet’s native kernels are for devices. '
+    + (compiled ? 'Compiled: WebAssembly of its own, on one thread, that needs ONNX Runtime only for the preprocessing. ' : '')
     + 'Sizes are those of the files, times the median of the last runs. Threads: ', choose);
 }
 

@@ -1,5 +1,7 @@
-// The exported files in ONNX Runtime's WebAssembly build: loading, running, and what it costs.
+// The exported files in ONNX Runtime's WebAssembly build, and those compiled to WebAssembly: loading, running, and what
+// it costs.
 import * as ort from './runtime/ort.wasm.min.mjs';
+import { CompiledNetwork } from './wasm.js';
 
 const KEPT = 25;  // times of which the median is shown
 const WARM_UP = 5;  // first runs, in which the browser still compiles
@@ -11,21 +13,29 @@ export function prepare(threads) {
   ort.env.logLevel = 'error';
 }
 
-export class Network {
-  constructor(description, session) {
+function asTensor({ pixels, height, width, channels }) {
+  return new ort.Tensor('uint8', pixels, [1, height, width, channels]);
+}
+
+async function fetched(file) {
+  const answer = await fetch(`models/${file}`);
+  if (!answer.ok) throw new Error(`${file} cannot be loaded (${answer.status})`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+async function opened(file) {
+  return ort.InferenceSession.create(await fetched(file), { executionProviders: ['wasm'] });
+}
+
+export function load(description) {
+  return description.compiled ? Compiled.load(description) : Network.load(description);
+}
+
+class Timed {
+  constructor(description) {
     Object.assign(this, description);
-    this.session = session;
     this.times = [];
     this.runs = 0;
-    this.forget();
-  }
-
-  static async load(description) {
-    const answer = await fetch(`models/${description.file}`);
-    if (!answer.ok) throw new Error(`${description.file} cannot be loaded (${answer.status})`);
-    const bytes = new Uint8Array(await answer.arrayBuffer());
-    const session = await ort.InferenceSession.create(bytes, { executionProviders: ['wasm'] });
-    return new Network(description, session);
   }
 
   // Median milliseconds of the last runs; null until there are enough.
@@ -35,18 +45,34 @@ export class Network {
     return sorted[sorted.length >> 1];
   }
 
-  async run(feeds) {
+  async timed(work) {
     const start = performance.now();
-    const results = await this.session.run(feeds);
+    const results = await work();
     if (this.runs++ >= WARM_UP) this.times.push(performance.now() - start);
     if (this.times.length > KEPT) this.times.shift();
     return results;
   }
+}
 
-  // pixels: bytes of a picture, row by row, 1 to 4 channels -> a score for each class.
-  async classify({ pixels, height, width, channels }) {
-    const image = new ort.Tensor('uint8', pixels, [1, height, width, channels]);
-    return (await this.run({ image })).logits.data;
+// An .onnx file in ONNX Runtime.
+class Network extends Timed {
+  constructor(description, session) {
+    super(description);
+    this.session = session;
+    this.forget();
+  }
+
+  static async load(description) {
+    return new Network(description, await opened(description.file));
+  }
+
+  run(feeds) {
+    return this.timed(() => this.session.run(feeds));
+  }
+
+  // picture: its height, width, 1 to 4 channels, and their bytes, row by row -> a score for each class.
+  async classify(picture) {
+    return (await this.run({ image: asTensor(picture) })).logits.data;
   }
 
   // What streaming carries: zeros and nothing before the first piece.
@@ -67,6 +93,26 @@ export class Network {
     const { data, dims } = results.logits;
     const classes = dims[dims.length - 1];
     return Array.from({ length: data.length / classes }, (_, frame) => data.subarray(frame * classes, (frame + 1) * classes));
+  }
+}
+
+// A network that is WebAssembly of its own; what makes its samples of pictures is a graph that ONNX Runtime runs.
+class Compiled extends Timed {
+  constructor(description, preprocessing, network) {
+    super(description);
+    Object.assign(this, { preprocessing, network });
+  }
+
+  static async load(description) {
+    const [preprocessing, bytes] = await Promise.all([opened(description.preprocessing), fetched(description.file)]);
+    return new Compiled(description, preprocessing, await CompiledNetwork.load(bytes));
+  }
+
+  classify(picture) {
+    return this.timed(async () => {
+      const { sample } = await this.preprocessing.run({ image: asTensor(picture) });
+      return this.network.run({ [this.network.inputs[0].name]: sample.data }).logits;
+    });
   }
 }
 

@@ -25,9 +25,9 @@ export class CompiledNetwork {
     let steps = 0;
     for (const { name, columns, isSequence, room } of this.inputs) {
       const numbers = feeds[name];
-      const wanted = isSequence ? `a multiple of ${columns}, ${room.length} at most` : String(columns);
+      const wanted = isSequence ? `up to ${room.length} numbers, ${columns} a step` : `${columns} numbers`;
       if (!numbers || (isSequence ? numbers.length % columns || numbers.length > room.length : numbers.length !== columns)) {
-        throw new RangeError(`${name} takes ${wanted} numbers, got ${numbers?.length ?? 'none'}`);
+        throw new RangeError(`${name} takes ${wanted}, got ${numbers?.length ?? 'none'}`);
       }
       if (isSequence) steps = numbers.length / columns;
       room.set(numbers);
