@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 NETWORKS = ("resnet18", "resnet50", "vgg16")
 SIZE, CLASSES = 224, 1000
+OWN_SIZES = {"lenet5": 32, "resnet20": 32}
+"""Of networks for small pictures, which are made for one size and ten classes."""
 _LEAD = 10.0
 
 
@@ -55,10 +57,13 @@ def export_network(name: str, variant: Variant, folder: Path, size: int = SIZE) 
     except ImportError as error:
         raise EdgenetError(f"exporting {name} needs torch: pip install 'edgenet[train]'") from error
     torch.manual_seed(0)
-    images = torch.randn((2, 3, size, size), generator=torch.Generator().manual_seed(0))
+    # Statistics of two small images would be too wild for signs behind them to be the same everywhere.
+    count = 32 if name in OWN_SIZES else 2
+    images = torch.randn((count, 3, size, size), generator=torch.Generator().manual_seed(0))
     options: Mapping[str, Any] = {"activations": variant.activations} if variant.activations else {}
+    shape = {"in_channels": 3} if name in OWN_SIZES else {"in_channels": 3, "input_size": size}
     model = create(
-        name, CLASSES, variant.scheme, ends=variant.ends, in_channels=3, input_size=size, binary_options=options
+        name, 10 if name in OWN_SIZES else CLASSES, variant.scheme, ends=variant.ends, binary_options=options, **shape
     )
     if variant.scheme != "full":
         calibrate(model, images)

@@ -27,11 +27,12 @@ class Absorbed:
     """What the result is compared with, by channel or by number, where the signs are stored."""
 
 
-def absorb(program: "Program", value: Value, steps: list[Step], channels: int) -> Absorbed:
+def absorb(program: "Program", value: Value, steps: list[Step], channels: int, *, residuals: bool = True) -> Absorbed:
     """Take the nodes after a layer that only they read, as far as they can be done to a single number; they count as
     written.
 
-    `steps` are those of the layer itself, such as scale and bias, which do not fall for a sum that grows.
+    `steps` are those of the layer itself, such as scale and bias, which do not fall for a sum that grows; `residuals`
+    says whether other values may be added to its own.
     """
     result = Absorbed(value, list(steps), after=len(steps))
     while len(result.value.consumers) == 1 and not result.value.is_output:
@@ -47,7 +48,7 @@ def absorb(program: "Program", value: Value, steps: list[Step], channels: int) -
             result.pool = window
         else:
             found = step_of(program, node, result.value, channels)
-            if found is None:
+            if found is None or (not residuals and any(step.residual is not None for step in found)):
                 break
             result.steps += found
         program.done.add(id(node))

@@ -23,9 +23,7 @@ def int8(program: Program, node: Node) -> None:
     steps = [Step("shift", [node.array(3).astype(np.float32)])]
     if node.operator.endswith("Relu"):
         steps.append(Step("relu"))
-    absorbed = absorb(program, node.outputs[0], steps, outputs)
-    if any(step.residual is not None for step in absorbed.steps):
-        raise unsupported(node, "C can be written for 8-bit convolutions to which nothing is added only")
+    absorbed = absorb(program, node.outputs[0], steps, outputs, residuals=False)
     pairs = (kernel_width + 1) // 2
     wide = np.pad(weight, ((0, 0), (0, 0), (0, 0), (0, 2 * pairs - kernel_width)))
     whole = outputs // _BLOCK * _BLOCK

@@ -1,5 +1,7 @@
 """Operators that only move numbers, or only name them anew."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgenet.microcontroller.graph import STEPS, Node, Value, unsupported
@@ -75,7 +77,7 @@ def split(program: Program, node: Node) -> None:
 
 
 def slice_(program: Program, node: Node) -> None:
-    """Slice: a part along one axis, or the steps turned round."""
+    """Slice: a part along one axis, the steps turned round, or some pixels of an image."""
     x, y = node.input(0), node.outputs[0]
     starts = node.array(1).ravel().tolist()
     axes = list(range(len(starts))) if node.given(3) is None else node.array(3).ravel().tolist()
@@ -86,8 +88,38 @@ def slice_(program: Program, node: Node) -> None:
         same(program, node)
     elif len(axes) == 1 and strides == [1]:
         _part(program, node, x, y, axes[0], starts[0])
+    elif len(x.shape) == 4 and {axis % 4 for axis in axes} <= {2, 3} and min(*starts, *strides) >= 0:
+        _pick_pixels(program, x, y, {axis % 4: pair for axis, pair in zip(axes, zip(starts, strides, strict=True))})
     else:
-        raise unsupported(node, "C can be written for one axis and strides of 1 only")
+        raise unsupported(node, "C can be written for one axis and strides of 1, or for the pixels of an image")
+
+
+def _pick_pixels(program: Program, x: Value, y: Value, taken: dict[int, tuple[int, int]]) -> None:
+    """y is every so many rows and columns of the images x; `taken` has start and stride by axis."""
+    (top, down), (left, right) = taken.get(2, (0, 1)), taken.get(3, (0, 1))
+    width = x.shape[3]
+    program.kernel("pick_pixels")
+    numbers = [y.shape[1], y.shape[2], y.shape[3], x.shape[2] * width, down * width, right]
+    source = program.read(x)
+    place = replace(source, start=" + ".join(filter(None, (source.start, str(top * width + left)))))
+    program.call("pick_pixels", [place, program.write(y), *map(str, numbers)])
+
+
+def pad(program: Program, node: Node) -> None:
+    """Pad of an image by channels of zeros."""
+    x, y = node.input(0), node.outputs[0]
+    pads = node.array(1).ravel().tolist()
+    value = node.given(2)
+    is_zero = value is None or (value.constant is not None and not np.any(value.constant))
+    if node.get("mode", "constant") != "constant" or not is_zero or len(x.shape) != 4 or node.given(3) is not None:
+        raise unsupported(node, "C can be written for zeros around an image only")
+    if any(pads[axis] for axis in (0, 2, 3, 4, 6, 7)) or min(pads) < 0:
+        raise unsupported(node, "C can be written for channels of zeros only")
+    size = x.shape[2] * x.shape[3]
+    source, target = program.read(x), program.write(y)
+    program.call("memset", [target, "0", f"{y.columns} * sizeof(float)"])
+    place = Place(target.buffer, str(pads[1] * size) if pads[1] else "")
+    program.call("memcpy", [place, source, f"{x.columns} * sizeof(float)"])
 
 
 def reverse(program: Program, node: Node) -> None:
@@ -133,6 +165,7 @@ LOWERINGS = {
     "GatherElements": gather,
     "Split": split,
     "Slice": slice_,
+    "Pad": pad,
     "ReverseSequence": reverse,
     "Concat": concat,
 }

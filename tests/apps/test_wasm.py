@@ -13,7 +13,7 @@ from edgenet.microcontroller.samples import Comparison, Feeds, compare
 from edgenet.microcontroller.webassembly import compile_wasm, run_in_node
 from edgenet.runtime import InferenceSession
 from tests.apps.conftest import APPS, Digits, program
-from tests.microcontroller.networks import frame_classifier, lenet5, text_network
+from tests.microcontroller.networks import cifar_resnet, frame_classifier, lenet5, text_network, wide_stem
 
 pytestmark = pytest.mark.devices
 
@@ -34,6 +34,15 @@ def test_lenet5_gives_the_same(scheme: str, tmp_path: Path) -> None:
     assert found.max_abs_error < (1e-4 if scheme == "full" else 0.02)
     if scheme == "xnor":
         assert found.equal == found.outputs == 2360
+
+
+def test_a_resnet_for_cifar_and_kernels_of_long_rows_give_the_same(tmp_path: Path) -> None:
+    found = in_node(*cifar_resnet(tmp_path / "net.onnx"))
+    assert found.same_class == 1
+    assert found.max_abs_error < 1e-4
+    found = in_node(*wide_stem(tmp_path / "wide.onnx"))
+    assert found.same_class == 1
+    assert found.max_abs_error < 0.02
 
 
 def test_recurrent_networks_give_the_same_for_every_length(tmp_path: Path) -> None:

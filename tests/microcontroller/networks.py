@@ -2,13 +2,14 @@
 
 import numpy as np
 import torch
+from torch import nn
 
 import edgenet
 from edgenet.microcontroller import compile_network
 from edgenet.microcontroller.host import HostProgram
 from edgenet.microcontroller.samples import compare, random_samples
 from edgenet.models import create
-from edgenet.nn import calibrate
+from edgenet.nn import Int8Conv2d, calibrate
 from edgenet.runtime import InferenceSession
 from edgenet.tasks import load, load_sequences
 
@@ -43,6 +44,23 @@ def frame_classifier(cell, scheme, path, bidirectional=False):
     export(create("frame_classifier", 9, scheme, **options), torch.from_numpy(batch.inputs), path, lengths)
     samples = [{"input": x[None, :length]} for x, length in zip(batch.inputs, batch.lengths, strict=True)]
     return path, samples
+
+
+def cifar_resnet(path):
+    """A small ResNet for CIFAR, whose shortcuts leave out pixels and add channels, and what it is compared on."""
+    torch.manual_seed(1)
+    x = torch.randn(48, 3, 16, 16)
+    export(create("resnet20", 10, "xnor", ends="int8", input_size=16, depth=1, width=8), x, path)
+    return path, [{"input": image[None]} for image in x.numpy()]
+
+
+def wide_stem(path):
+    """8-bit layers whose kernels have rows of 7 and 9 numbers, of 8 and 7 outputs, and what they are compared on."""
+    torch.manual_seed(1)
+    layers = [Int8Conv2d(3, 8, 7, stride=2, padding=3), nn.ReLU(), Int8Conv2d(8, 7, (3, 9), padding=(1, 4))]
+    x = torch.randn(24, 3, 17, 18)
+    export(nn.Sequential(*layers, nn.Flatten(), nn.Linear(7 * 81, 5)), x, path)
+    return path, [{"input": image[None]} for image in x.numpy()]
 
 
 def text_network(name, scheme, path, embeddings=None):

@@ -13,7 +13,15 @@ from edgenet.microcontroller.samples import random_samples
 from edgenet.models import create
 from edgenet.nn import BinaryConv2d
 from tests.exporter.networks import Chain
-from tests.microcontroller.networks import compared, export, frame_classifier, lenet5, text_network
+from tests.microcontroller.networks import (
+    cifar_resnet,
+    compared,
+    export,
+    frame_classifier,
+    lenet5,
+    text_network,
+    wide_stem,
+)
 
 
 @pytest.mark.parametrize(("scheme", "ends"), [("full", "fp32"), ("bwn", "int8"), ("xnor", "binary"), ("xnor", "fp32")])
@@ -110,6 +118,18 @@ def test_shortcuts_slopes_padding_and_pooled_signs_are_equal_to_the_bit(tmp_path
     export(Chain(), x, tmp_path / "net.onnx")
     found = compared(tmp_path / "net.onnx", [{"input": image[None]} for image in x.numpy()])
     assert found.equal == found.outputs
+
+
+def test_a_resnet_for_cifar_is_equal_to_the_bit(tmp_path):
+    found = compared(*cifar_resnet(tmp_path / "net.onnx"))
+    assert found.same_class == 1
+    assert found.max_abs_error < 1e-4
+
+
+def test_kernels_of_long_rows_give_the_same(tmp_path):
+    found = compared(*wide_stem(tmp_path / "net.onnx"))
+    assert found.same_class == 1
+    assert found.max_abs_error < 0.02
 
 
 class Shapes(nn.Module):
