@@ -110,6 +110,11 @@ def read_graph(model: onnx.ModelProto) -> Graph:
             number of steps in another way than being it.
     """
     metadata = {entry.key: entry.value for entry in model.metadata_props}
+    if json.loads(metadata.get("edgenet.preprocessing", "{}")).get("embedded"):
+        raise EdgenetError(
+            "the file's preprocessing is embedded, and C takes samples that have been preprocessed; export it without "
+            "--embed-preprocessing"
+        )
     recorded = json.loads(metadata.get("edgenet.input_shape", "[]"))
     axes = _open_axes(model)
     steps_axis = next((axis for axis, open_ in axes[next(iter(axes))] if open_), None)

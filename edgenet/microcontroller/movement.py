@@ -89,7 +89,8 @@ def slice_(program: Program, node: Node) -> None:
     elif len(axes) == 1 and strides == [1]:
         _part(program, node, x, y, axes[0], starts[0])
     elif len(x.shape) == 4 and {axis % 4 for axis in axes} <= {2, 3} and min(*starts, *strides) >= 0:
-        _pick_pixels(program, x, y, {axis % 4: pair for axis, pair in zip(axes, zip(starts, strides, strict=True))})
+        taken = {axis % 4: (start, stride) for axis, start, stride in zip(axes, starts, strides, strict=True)}
+        _pick_pixels(program, x, y, taken)
     else:
         raise unsupported(node, "C can be written for one axis and strides of 1, or for the pixels of an image")
 

@@ -1,6 +1,7 @@
 """Networks as C give what their .onnx files give, on real data; built with all warnings as errors."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -187,6 +188,14 @@ def test_a_layer_that_cannot_be_written_is_named(tmp_path):
         EdgenetError, match=r"layer up \(ConvTranspose\) cannot be written in C: there is no C for this"
     ):
         compile_network(tmp_path / "net.onnx")
+
+
+def test_embedded_preprocessing_is_refused(tmp_path):
+    path, _ = lenet5("xnor", tmp_path / "net.onnx")
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {"edgenet.preprocessing": '{"embedded": true}'})
+    with pytest.raises(EdgenetError, match="preprocessing is embedded, and C takes samples"):
+        compile_network(model)
 
 
 def test_what_is_no_network_is_refused(tmp_path):
