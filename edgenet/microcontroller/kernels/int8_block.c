@@ -12,44 +12,54 @@ INLINE int32_t add_pair(int32_t sum, const int16_t* x, const int16_t* w) {
 INLINE int32_t add_pair(int32_t sum, const int16_t* x, const int16_t* w) { return sum + x[0] * w[0] + x[1] * w[1]; }
 #endif
 
+/* Sums of three outputs at two pixels, x and y, with the numbers of a kernel's row in pairs; w is [channels][rows]
+ * [pairs][3][2]. sums: those at x, then those at y. */
 #if defined(__wasm_simd128__)
 #include <wasm_simd128.h>
 
-/* Lane by lane: sum + the products of pairs i, j, k and l of x with four pairs of w. */
-#define ADD_PAIRS(sum, x, w, i, j, k, l) \
-  wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_i32x4_shuffle(x, x, i, j, k, l), w))
+/* The pairs of x that four pairs of w meet: outputs 0 1 2 0, then 1 2 0 1, then 2 0 1 2 of three vectors. */
+INLINE v128_t pairs_of(v128_t x, int vector) {
+  if (vector == 0) return wasm_i32x4_shuffle(x, x, 0, 0, 0, 1);
+  return vector == 1 ? wasm_i32x4_shuffle(x, x, 1, 1, 2, 2) : wasm_i32x4_shuffle(x, x, 2, 3, 3, 3);
+}
 
-/* The sum of a lane of each of three vectors, and of one more of the first, second or third. */
-#define LANES(v, i, j, k, more, l)                                                                          \
-  (wasm_i32x4_extract_lane(v[0], i) + wasm_i32x4_extract_lane(v[1], j) + wasm_i32x4_extract_lane(v[2], k) + \
-   wasm_i32x4_extract_lane(v[more], l))
-#endif
+#define LANE(v, vector, lane) wasm_i32x4_extract_lane(v[vector], lane)
 
-/* Sums of three outputs at two pixels, x and y, with the numbers of a kernel's row in pairs; w is [channels][rows]
- * [pairs][3][2]. sums: those at x, then those at y. */
+INLINE void sum_lanes(const v128_t* v, int32_t* sums) {
+  sums[0] += LANE(v, 0, 0) + LANE(v, 0, 3) + LANE(v, 1, 2) + LANE(v, 2, 1);
+  sums[1] += LANE(v, 0, 1) + LANE(v, 1, 0) + LANE(v, 1, 3) + LANE(v, 2, 2);
+  sums[2] += LANE(v, 0, 2) + LANE(v, 1, 1) + LANE(v, 2, 0) + LANE(v, 2, 3);
+}
+
+INLINE void int8_block3(const int16_t* x, const int16_t* y, const int16_t* w, int channels, int rows, int pairs,
+                        int pitch, int plane, int32_t* sums) {
+  const v128_t zero = wasm_i32x4_const_splat(0);
+  v128_t at_x[3] = {zero, zero, zero}, at_y[3] = {zero, zero, zero};
+  const int vectors = 3 * pairs / 4;
+  memset(sums, 0, 6 * sizeof *sums);
+  for (int c = 0; c < channels; c++, x += plane - rows * pitch, y += plane - rows * pitch)
+    for (int r = 0; r < rows; r++, x += pitch, y += pitch, w += 6 * pairs) {
+      for (int v = 0; v < vectors; v++) {
+        const v128_t weights = wasm_v128_load(w + 8 * v);
+        const v128_t of_x = pairs_of(wasm_v128_load(x + v / 3 * 8), v % 3);
+        const v128_t of_y = pairs_of(wasm_v128_load(y + v / 3 * 8), v % 3);
+        at_x[v % 3] = wasm_i32x4_add(at_x[v % 3], wasm_i32x4_dot_i16x8(of_x, weights));
+        at_y[v % 3] = wasm_i32x4_add(at_y[v % 3], wasm_i32x4_dot_i16x8(of_y, weights));
+      }
+      for (int u = 4 * vectors; u < 3 * pairs; u++) {
+        sums[u % 3] = add_pair(sums[u % 3], x + u / 3 * 2, w + 2 * u);
+        sums[3 + u % 3] = add_pair(sums[3 + u % 3], y + u / 3 * 2, w + 2 * u);
+      }
+    }
+  sum_lanes(at_x, sums);
+  sum_lanes(at_y, sums + 3);
+}
+#else
 INLINE void int8_block3(const int16_t* x, const int16_t* y, const int16_t* w, int channels, int rows, int pairs,
                         int pitch, int plane, int32_t* sums) {
   int32_t a0 = 0, a1 = 0, a2 = 0, b0 = 0, b1 = 0, b2 = 0;
-#if defined(__wasm_simd128__)
-  /* Four pairs of three outputs are three vectors, whose lanes belong to outputs 0 1 2 0, 1 2 0 1 and 2 0 1 2. */
-  v128_t a[3] = {wasm_i32x4_const_splat(0), wasm_i32x4_const_splat(0), wasm_i32x4_const_splat(0)};
-  v128_t b[3] = {a[0], a[0], a[0]};
-  const int whole = pairs / 4 * 8;
-#else
-  const int whole = 0;
-#endif
   for (int c = 0; c < channels; c++, x += plane - rows * pitch, y += plane - rows * pitch)
-    for (int r = 0; r < rows; r++, x += pitch, y += pitch) {
-#if defined(__wasm_simd128__)
-      for (int k = 0; k < whole; k += 8, w += 24) {
-        const v128_t at_x = wasm_v128_load(x + k), at_y = wasm_v128_load(y + k);
-        const v128_t first = wasm_v128_load(w), second = wasm_v128_load(w + 8), third = wasm_v128_load(w + 16);
-        a[0] = ADD_PAIRS(a[0], at_x, first, 0, 0, 0, 1), b[0] = ADD_PAIRS(b[0], at_y, first, 0, 0, 0, 1);
-        a[1] = ADD_PAIRS(a[1], at_x, second, 1, 1, 2, 2), b[1] = ADD_PAIRS(b[1], at_y, second, 1, 1, 2, 2);
-        a[2] = ADD_PAIRS(a[2], at_x, third, 2, 3, 3, 3), b[2] = ADD_PAIRS(b[2], at_y, third, 2, 3, 3, 3);
-      }
-#endif
-      UNROLL for (int k = whole; k < 2 * pairs; k += 2, w += 6) {
+    for (int r = 0; r < rows; r++, x += pitch, y += pitch) UNROLL for (int k = 0; k < 2 * pairs; k += 2, w += 6) {
         a0 = add_pair(a0, x + k, w);
         b0 = add_pair(b0, y + k, w);
         a1 = add_pair(a1, x + k, w + 2);
@@ -57,10 +67,6 @@ INLINE void int8_block3(const int16_t* x, const int16_t* y, const int16_t* w, in
         a2 = add_pair(a2, x + k, w + 4);
         b2 = add_pair(b2, y + k, w + 4);
       }
-    }
-#if defined(__wasm_simd128__)
-  a0 += LANES(a, 0, 2, 1, 0, 3), a1 += LANES(a, 1, 0, 2, 1, 3), a2 += LANES(a, 2, 1, 0, 2, 3);
-  b0 += LANES(b, 0, 2, 1, 0, 3), b1 += LANES(b, 1, 0, 2, 1, 3), b2 += LANES(b, 2, 1, 0, 2, 3);
-#endif
   sums[0] = a0, sums[1] = a1, sums[2] = a2, sums[3] = b0, sums[4] = b1, sums[5] = b2;
 }
+#endif
