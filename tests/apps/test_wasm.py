@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.browser.__main__ import main as study
 from edgenet.cli import main
 from edgenet.microcontroller import compile_network
 from edgenet.microcontroller.samples import Comparison, Feeds, compare
 from edgenet.microcontroller.webassembly import compile_wasm, run_in_node
 from edgenet.runtime import InferenceSession
-from tests.apps.conftest import APPS, Digits, program
+from tests.apps.conftest import APPS, CACHE, Digits, program
 from tests.microcontroller.networks import cifar_resnet, frame_classifier, lenet5, text_network, wide_stem
 
 pytestmark = pytest.mark.devices
@@ -63,6 +64,22 @@ def test_the_command_compares_and_says_how_large_it_is(digits: Digits, tmp_path:
     assert done.exit_code == 0, done.output
     assert "wasm: same class as the .onnx file on 100.0% of 1000 given samples" in done.output
     assert f"Wrote {tmp_path / 'net.wasm'}, " in done.output
+
+
+def test_the_study_measures_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE))
+    file = tmp_path / "rows.json"
+    done = CliRunner().invoke(study, ["--quick", "--only", "lenet5", "--json", str(file)])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(file.read_text())["rows"]
+    assert [(row["scheme"], row["runs_as"]) for row in rows] == [
+        ("full", "ONNX Runtime"), ("bwn", "ONNX Runtime"), ("bwn", "compiled"), ("xnor", "ONNX Runtime"),
+        ("xnor", "compiled"),
+    ]  # fmt: skip
+    assert rows[0]["ratio"] is None
+    for row in rows[1:]:
+        assert 0 < row["ratio"]["low"] <= row["ratio"]["median"] <= row["ratio"]["high"]
+        assert f"{row['ratio']['median']:.2f}x" in done.output
 
 
 def test_what_it_does_not_take_is_refused(tmp_path: Path) -> None:
