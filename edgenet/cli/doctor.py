@@ -29,6 +29,9 @@ def doctor() -> None:
     _line("native path", _native_path())
     compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
     _line("C++ compiler", compiler or "none; needed only to build the operator library (Debian: apt-get install g++)")
+    clang = shutil.which("clang")
+    packages = "Debian: apt-get install clang lld wasi-libc"
+    _line("WebAssembly", clang or f"no clang; needed only for edgenet export --format wasm ({packages})")
     missing = [name for name in _TRAINING if _version(name) is None]
     have = ", ".join(f"{name} {_version(name)}" for name in _TRAINING if name not in missing)
     get = f"missing {', '.join(missing)}; get it with pip install 'edgenet[train]'"
