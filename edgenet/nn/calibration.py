@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from edgenet.errors import EdgenetError
 from edgenet.nn.layers import BinaryConv2d, BinaryLayer
+from edgenet.nn.recurrent_layer import BinaryRNNLayer
 from edgenet.nn.running_norm import RunningNorm
 
 # An input whose sign is the same this often carries next to nothing: what ReLU hands on is +1 always.
@@ -24,13 +25,17 @@ class BinarizationWarning(UserWarning):
 
 
 @torch.no_grad()
-def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...]) -> dict[str, int]:
+def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...], *, gains: bool = False) -> dict[str, int]:
     """Run `batch` through the model once and fit what depends on the data; nothing is trained.
 
     - Thresholds of xnor layers: where an input channel has the same sign in more than 95 % of places (after ReLU), its
       threshold becomes its mean. Layers are set in the order of the data flow, each from what the calibrated layers
       before it hand on.
     - Running statistics of batch normalisation become those of the batch.
+    - `gains`, where the latent weights are those of a trained float network: gains and biases of recurrent layers make
+      their normalised halves come closest to what that network computed (`BinaryRNNLayer.fit_gains`). Gains of 1 would
+      change what its gates do: they see values of another size and without their means. For layers that the model
+      calls with whole sequences.
 
     `batch` is the model's input, or a tuple of its arguments. Returns, by layer name, how many input channels of each
     xnor layer were one-sided, and notes it in `model.binarization_report`. Warns (BinarizationWarning) where a layer
@@ -54,6 +59,8 @@ def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...]) -> dict[str, in
     finally:
         for hook in hooks:
             hook.remove()
+    if gains:
+        _fit_gains(model, arguments)
     lost = [name for name, channels in one_sided.items() if channels and layers[name].threshold is None]
     if lost:
         others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
@@ -67,6 +74,38 @@ def calibrate(model: nn.Module, batch: Tensor | tuple[Any, ...]) -> dict[str, in
     if report is not None:
         report.note_thresholds(model, one_sided)
     return one_sided
+
+
+def _fit_gains(model: nn.Module, arguments: tuple[Any, ...]) -> None:
+    """Fit the recurrent layers in the order of the data flow, again and again: what one hands on changes the next."""
+    layers = [module for module in model.modules() if isinstance(module, BinaryRNNLayer)]
+    biases = {
+        layer: [None if bias is None else bias.clone() for bias in (layer.input_norm.bias, layer.hidden_bias)]
+        for layer in layers
+    }
+
+    def fit(layer: BinaryRNNLayer, inputs: tuple[Any, ...], outputs: tuple[Tensor, Any]) -> None:
+        x, initial, mask = (*inputs, None)[:3]
+        of_input, of_hidden = layer.fit_gains(x, initial, mask, outputs[0])
+        into_input, into_hidden = layer.cell.split_bias(of_hidden)
+        # From the biases of the float network: each pass begins with them anew.
+        for bias, first, mean in zip(
+            (layer.input_norm.bias, layer.hidden_bias), biases[layer], (of_input + into_input, into_hidden), strict=True
+        ):
+            if bias is not None and first is not None and mean is not None:
+                bias.copy_(first + mean)
+
+    hooks = [layer.register_forward_hook(fit) for layer in layers]
+    training = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        for _ in range(RECURRENT_PASSES if layers else 0):
+            model(*arguments)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, mode in training.items():
+            module.training = mode
 
 
 def _threshold_hook(name: str, found: dict[str, int]) -> Any:

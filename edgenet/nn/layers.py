@@ -43,6 +43,9 @@ class BinaryLayer(DropIn):
     weight_estimator: Estimator
     activation_scale: bool
     stochastic: bool
+    trains_mean_scale: bool = True
+    """Whether the gradient also goes through the mean of the latent weights' magnitudes; False where a normalisation
+    by statistics that follow would take back what the mean has gained."""
 
     def _make_binary(
         self, inputs: int, scheme: str, estimator: str | Estimator, weight_estimator: str | Estimator, scale: str,
@@ -75,7 +78,9 @@ class BinaryLayer(DropIn):
 
     def scaled_weight(self) -> Tensor:
         """`scaling_factor * binary_weight`, as training uses it: one pass over the weights, none over the outputs."""
-        return scaled_sign(self.weight, self.scale, self.weight_estimator)
+        held = self.scale is None and not self.trains_mean_scale
+        scale = mean_magnitude(self.weight).detach() if held else self.scale
+        return scaled_sign(self.weight, scale, self.weight_estimator)
 
     def binary_input(self, x: Tensor, threshold: Tensor | None) -> Tensor:
         """`sign(x >= threshold)` for `xnor`, drawn in training where the layer is stochastic; x itself for `bwn`."""

@@ -84,6 +84,29 @@ class BinaryRNNLayer(nn.Module):
             if self.hidden_bias is not None and hidden_bias is not None:
                 self.hidden_bias.copy_(hidden_bias)
 
+    @torch.no_grad()
+    def fit_gains(self, x: Tensor, initial: State, mask: Tensor | None, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Set the gains, and the statistics, so that each normalised half comes closest, by least squares, to what the
+        latent weights give of the real activations; returns the means of the latter, which belong into the biases.
+
+        `states` are what `forward` returned for x, the initial state and the mask. From now on `bwn` holds the
+        statistics, as it learns better with; `xnor` lets them follow, and the gradient leave out what they undo.
+        """
+        packed = Packing.of(mask, *x.shape[:2]).pack(x)
+        before = states[:-1].flatten(0, 1) if mask is None else states[:-1][mask[1:]]
+        before = before if len(before) else initial[0]
+        product = F.linear(self._activation(before), self.hidden.scaled_weight())
+        for half, norm in ((self.input, self.input_norm), (self.hidden, self.hidden_norm)):
+            if self.scheme == "bwn":
+                # Statistics that follow would move the gains from where they were fitted.
+                norm.hold()
+            elif isinstance(half, BinaryLinear):
+                half.trains_mean_scale = False
+        return (
+            self.input_norm.fit(self.input(packed), F.linear(packed, self.input.weight)),
+            self.hidden_norm.fit(product, F.linear(self.cell.output(before), self.hidden.weight)),
+        )
+
     def forward(self, x: Tensor, initial: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """x [T, N, I], initial state of tensors [N, H] -> the state's first tensor [T, N, H], and the final state.
 
@@ -91,7 +114,7 @@ class BinaryRNNLayer(nn.Module):
         normalisations see nothing of it.
         """
         states, final = (self._train_forward if self.input_norm.training else self._infer)(x, initial, mask)
-        if self.hidden_norm.training:
+        if self.hidden_norm.training and self.hidden_norm.momentum:
             self._follow(states, initial[0], mask)
         return states, final
 

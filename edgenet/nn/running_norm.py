@@ -43,7 +43,7 @@ class RunningNorm(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """z [samples, features] normalised, in training by statistics that have followed it first."""
-        if self.training:
+        if self.training and self.momentum:
             self.follow(z)
         scale, offset = self.affine()
         return torch.addcmul(offset, z.to(scale.dtype), scale)
@@ -57,3 +57,20 @@ class RunningNorm(nn.Module):
         variance = (z - mean).square_().mean(0)
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance, self.momentum)
+
+    @torch.no_grad()
+    def fit(self, z: Tensor, wanted: Tensor) -> Tensor:
+        """Set statistics to those of z and the gain so that `weight * (z - mean) / std` is closest to the centred
+        `wanted`, by least squares, both [samples, features]; returns the mean of `wanted`."""
+        mean, target = z.mean(0), wanted.mean(0)
+        centred = z - mean
+        variance = centred.square().mean(0)
+        covariance = (centred * (wanted - target)).mean(0)
+        self.running_mean.copy_(mean)
+        self.running_var.copy_(variance)
+        self.weight.copy_(covariance * torch.rsqrt(variance + self.eps))
+        return target
+
+    def hold(self) -> None:
+        """Have the statistics stay as they are in training: what is left is a gain and a bias of each feature."""
+        self.momentum = self._first_momentum = 0.0

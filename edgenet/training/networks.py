@@ -93,17 +93,20 @@ class Network:
     def build(
         self, scheme: str, classes: int, *, ends: str = "int8", calibration: Arguments | None,
         weights: Mapping[str, Tensor] | None = None, binary_options: Mapping[str, Any] | None = None,
+        gains: bool = False,
     ) -> nn.Module:  # fmt: skip
         """The network in a scheme, from the `weights` of the full one if given; a binary one is calibrated.
 
-        `calibration` are arguments of its `forward`; None, for a network of the registry, makes some up.
+        `calibration` are arguments of its `forward`; None, for a network of the registry, makes some up. `gains` as
+        for `calibrate`, where there are weights.
         """
+        gains = gains and weights is not None
         if self.factory is None:
             model = create(
                 self.name, classes, scheme, ends=ends, weights=weights, binary_options=binary_options, **self.options
             )
             if scheme != "full":
-                calibrate(model, _in_order(model, calibration))
+                calibrate(model, _in_order(model, calibration), gains=gains)
             return model
         assert isinstance(calibration, Tensor)
         model = self._make()
@@ -112,6 +115,8 @@ class Network:
         self._check(model, classes, calibration)
         if scheme != "full":
             binarize(model, scheme, ends=ends, calibration=calibration, **(binary_options or {}))
+            if gains:
+                calibrate(model, calibration, gains=True)
         model.scheme, model.ends = scheme, ends if scheme != "full" else "fp32"  # type: ignore[assignment]
         model.input_shape = tuple(calibration.shape[1:])  # type: ignore[assignment]
         return model

@@ -264,7 +264,7 @@ def _initial_model(run: Plan, scheme: str, full: nn.Module | None) -> nn.Module:
         weights = base.state_dict()
     return run.network.build(
         scheme, classes, ends=run.ends_of(scheme), calibration=run.calibration, weights=weights,
-        binary_options={**recipe.binary_options(), "activations": run.activations},
+        binary_options={**recipe.binary_options(), "activations": run.activations}, gains=recipe.fitted_gains,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from edgenet.errors import EdgenetError
 from edgenet.nn import BinaryGRU, BinaryLSTM, BinaryRNN, calibrate, set_progress
+from edgenet.nn.running_norm import RunningNorm
 from tests import reference
 
 SCHEMES = ("bwn", "xnor")
@@ -231,3 +232,70 @@ def test_stochastic_signs_are_drawn_in_training_and_never_at_inference(kind):
     plain = trained(kind, "xnor", "xnor")
     plain.load_state_dict(rnn.state_dict())
     assert torch.equal(plain.eval()(x)[0], inferred)
+
+
+def of_strong_weights(kind, scheme):
+    """A float network whose weights make what its gates do matter, as training does, and its binary version."""
+    torch.manual_seed(0)
+    full = FLOAT[kind](6, 24, 2)
+    with torch.no_grad():
+        for parameter in full.parameters():
+            parameter.mul_(4)
+    return full.eval(), kind.from_float(full, scheme=scheme, scale="mean")
+
+
+@pytest.mark.parametrize("kind", [BinaryLSTM, BinaryGRU])
+@of_either_scheme
+def test_fitted_gains_bring_a_network_closer_to_the_full_one(kind, scheme):
+    full, binary = of_strong_weights(kind, scheme)
+    x = torch.randn(12, 32, 6)
+
+    def distance():
+        with torch.no_grad():
+            return (binary.eval()(x)[0] - full(x)[0]).square().mean()
+
+    calibrate(binary, x)
+    before = distance()
+    calibrate(binary, x, gains=True)
+    assert distance() < 0.8 * before
+
+
+@of_every_kind
+def test_fitted_gains_do_not_see_padding(kind):
+    lengths, x = torch.randint(2, 9, (16,)), torch.randn(8, 16, 6)
+    longer = torch.cat([x, torch.randn(3, 16, 6)])
+    fitted = []
+    for inputs in (x, longer):
+        _, binary = of_strong_weights(kind, "bwn")
+        calibrate(binary, (inputs, None, lengths), gains=True)
+        fitted.append([row.hidden_norm.weight for row in binary.rows()])
+    for short, long in zip(*fitted, strict=True):
+        torch.testing.assert_close(short, long)
+
+
+@of_either_scheme
+def test_after_gains_are_fitted_bwn_holds_its_statistics_and_xnor_the_gradient_of_its_scales(scheme):
+    _, binary = of_strong_weights(BinaryLSTM, scheme)
+    calibrate(binary, torch.randn(5, 8, 6), gains=True)
+    set_progress(binary, 0.1)
+    hidden = binary.rows()[0].hidden_norm
+    before = hidden.running_var.clone()
+    binary.train()
+    binary(10 * torch.randn(5, 8, 6))
+    assert torch.equal(hidden.running_var, before) == (scheme == "bwn")
+    assert binary.rows()[0].hidden.trains_mean_scale == (scheme == "bwn")
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(3, 40), st.integers(1, 6), st.integers(0, 2**31))
+def test_a_fitted_norm_is_the_line_of_least_squares(samples, features, seed):
+    generator = torch.Generator().manual_seed(seed)
+    z, wanted = (torch.randn((samples, features), generator=generator, dtype=torch.float64) for _ in range(2))
+    norm = RunningNorm(features).double()
+    offset = norm.fit(z, wanted)
+    found = norm.eval()(z) + offset
+    for feature in range(features):
+        slope, intercept = np.polyfit(z[:, feature].numpy(), wanted[:, feature].numpy(), 1)
+        line = slope * z[:, feature].numpy() + intercept
+        # A little apart by what keeps the norm from dividing by 0.
+        np.testing.assert_allclose(found[:, feature].detach().numpy(), line, rtol=1e-3, atol=1e-3)
