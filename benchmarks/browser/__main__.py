@@ -7,7 +7,6 @@ ends int8.
 """
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Any
 
 import click
 
+from benchmarks.interleaved import pinned
 from benchmarks.networks import FULL, OWN_SIZES, SIZE, Variant, export_network
-from edgenet.bench.machine import environment, quiet_cores
+from edgenet.bench.machine import environment
 from edgenet.bench.statistics import paired_ratio
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
@@ -82,11 +82,8 @@ def _network(name: str, folder: Path, node: str, runtime: Path, rounds: int) -> 
     shutil.copy(Path(__file__).with_name("turns.mjs"), folder)
     told = {"runtime": str(runtime.resolve()), "shape": [1, 3, size, size], "rounds": rounds, "block": _BLOCK_MS,
             "files": [job["file"] for job in jobs]}  # fmt: skip
-    cores = set(quiet_cores(1))
-    done = subprocess.run(
-        [node, "turns.mjs", json.dumps(told)], cwd=folder, capture_output=True, text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-    )  # fmt: skip
+    with pinned():
+        done = subprocess.run([node, "turns.mjs", json.dumps(told)], cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise EdgenetError(f"Node could not run {name}: {done.stderr.strip()[-300:]}")
     blocks: list[list[float]] = json.loads(done.stdout)

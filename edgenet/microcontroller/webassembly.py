@@ -133,15 +133,15 @@ def _glue(program: Program) -> str:
         "inputs": [_described(value) for value in graph.inputs],
         "outputs": [_described(value) for value in graph.outputs],
     }
-    arguments = [f"rooms.{name}" for name in names]
-    arguments.insert(len(graph.inputs), "steps") if graph.has_steps else None
+    places, inputs = [f"rooms.{name}" for name in names], len(graph.inputs)
+    arguments = [*places[:inputs], *["steps"] * graph.has_steps, *places[inputs:]]
     call = f"{program.name}_run({', '.join(arguments)});"
     return _GLUE.format(
         name=program.name,
         rooms="\n".join(rooms),
         # A question mark might be part of a trigraph.
         description=json.dumps(json.dumps(described).replace("?", "\\u003f")),
-        addresses=", ".join(f"rooms.{name}" for name in names),
+        addresses=", ".join(places),
         run=f"return {call}" if can_refuse(program) else f"{call}\n  return 0;",
     )
 

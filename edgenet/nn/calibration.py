@@ -96,16 +96,13 @@ def _fit_gains(model: nn.Module, arguments: tuple[Any, ...]) -> None:
                 bias.copy_(first + mean)
 
     hooks = [layer.register_forward_hook(fit) for layer in layers]
-    training = {module: module.training for module in model.modules()}
     try:
-        model.eval()
-        for _ in range(RECURRENT_PASSES if layers else 0):
-            model(*arguments)
+        with _inference_mode(model):
+            for _ in range(RECURRENT_PASSES if layers else 0):
+                model(*arguments)
     finally:
         for hook in hooks:
             hook.remove()
-        for module, mode in training.items():
-            module.training = mode
 
 
 def _threshold_hook(name: str, found: dict[str, int]) -> Any:
@@ -125,19 +122,28 @@ def _threshold_hook(name: str, found: dict[str, int]) -> Any:
 
 
 @contextmanager
-def _statistics_mode(model: nn.Module) -> Iterator[bool]:
-    """Everything in inference mode but the normalisations, which take the batch's statistics as theirs."""
+def _inference_mode(model: nn.Module) -> Iterator[None]:
+    """Every part in inference mode, and then in the mode that it had before."""
     training = {module: module.training for module in model.modules()}
-    momenta: dict[nn.Module, float | None] = {}
     model.eval()
-    for module in model.modules():
-        if isinstance(module, RunningNorm) or (isinstance(module, _BatchNorm) and module.track_running_stats):
-            momenta[module] = module.momentum
-            module.train().momentum = 1.0
     try:
-        yield any(isinstance(module, RunningNorm) for module in momenta)
+        yield
     finally:
-        for module, momentum in momenta.items():
-            module.momentum = momentum  # type: ignore[assignment]
         for module, mode in training.items():
             module.training = mode
+
+
+@contextmanager
+def _statistics_mode(model: nn.Module) -> Iterator[bool]:
+    """Everything in inference mode but the normalisations, which take the batch's statistics as theirs."""
+    momenta: dict[nn.Module, float | None] = {}
+    with _inference_mode(model):
+        for module in model.modules():
+            if isinstance(module, RunningNorm) or (isinstance(module, _BatchNorm) and module.track_running_stats):
+                momenta[module] = module.momentum
+                module.train().momentum = 1.0
+        try:
+            yield any(isinstance(module, RunningNorm) for module in momenta)
+        finally:
+            for module, momentum in momenta.items():
+                module.momentum = momentum  # type: ignore[assignment]

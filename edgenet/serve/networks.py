@@ -67,14 +67,17 @@ def offer(folder: Path) -> Offer:
     takes_pictures = model.graph.input[0].name == IMAGE
     described = json.loads(metadata["preprocessing"])
     modules = [file.with_suffix(".wasm") for file in files if file.with_suffix(".wasm").is_file()]
-    left_out = list(filter(None, (_why_left_out(module, takes_pictures) for module in modules)))
-    for module in modules:
-        if _why_left_out(module, takes_pictures) is None:
-            models |= {module.name: module.read_bytes(), _FRONT: _preprocessing(described, model)}
-            networks.append({
-                "file": module.name, "scheme": module.stem, "label": f"{module.stem} compiled", "compiled": True,
-                "preprocessing": _FRONT, "bytes": len(models[module.name]), "state": None,
-            })  # fmt: skip
+    reasons = {module: _why_left_out(module, takes_pictures) for module in modules}
+    left_out = [reason for reason in reasons.values() if reason is not None]
+    compiled = [module for module, reason in reasons.items() if reason is None]
+    if compiled:
+        models[_FRONT] = _preprocessing(described, model)
+    for module in compiled:
+        models[module.name] = module.read_bytes()
+        networks.append({
+            "file": module.name, "scheme": module.stem, "label": f"{module.stem} compiled", "compiled": True,
+            "preprocessing": _FRONT, "bytes": len(models[module.name]), "state": None,
+        })  # fmt: skip
     pictures, targets = _pictures(folder / SAMPLES, described) if takes_pictures else (None, [])
     description = {
         "name": metadata.get("model") or folder.name,
