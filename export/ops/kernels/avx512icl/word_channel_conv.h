@@ -14,7 +14,7 @@ namespace {  // internal linkage: no copy of these may serve a CPU without VPOPC
 
 constexpr int64_t kPanelVectors = 4;
 constexpr int64_t kPanelChannels = kPanelVectors * kLanes;
-constexpr int64_t kPanelPositions = 4;  ///< counted side by side: 16 counts in flight
+constexpr int64_t kPanelPositions = 6;  ///< most that are counted side by side: 24 counts in flight
 constexpr int64_t kPanelRun = 128;      ///< positions whose counts are turned together
 
 constexpr int64_t kMostTaps = 32;             ///< of an axis
@@ -94,6 +94,8 @@ EDGENET_NOINLINE void count_positions(const RegionTaps& taps, const int64_t* pix
 
 template <int vectors>
 void count_some_positions(const RegionTaps& taps, int64_t positions, const int64_t* pixels, int32_t* const* to) {
+  if (positions == 6) return count_positions<6, vectors>(taps, pixels, to);
+  if (positions == 5) return count_positions<5, vectors>(taps, pixels, to);
   if (positions == 4) return count_positions<4, vectors>(taps, pixels, to);
   if (positions == 3) return count_positions<3, vectors>(taps, pixels, to);
   if (positions == 2) return count_positions<2, vectors>(taps, pixels, to);
@@ -233,9 +235,9 @@ class XnorWordChannelConv2d final : public ConvKernel {
                           w_.kernel_width * weights_.tap_words(),
                           weights_.tap_words(),
                           static_cast<int32_t>((kernel - met) * w_.group_channels / 2)};
-    int64_t pixels[kPanelPositions];
-    int32_t* to[kPanelPositions];
-    int64_t gathered = 0;
+    int64_t pixels[kPanelRun];
+    int32_t* to[kPanelRun];
+    int64_t count = 0;
     for (int64_t row = rows.first; row < rows.end; ++row) {
       const int64_t position = row * horizontal.outputs;
       const int64_t first = x86::larger(columns.first, begin - position);
@@ -243,15 +245,17 @@ class XnorWordChannelConv2d final : public ConvKernel {
       const int64_t pixel =
           (row * vertical.stride + rows.first_tap * vertical.dilation - vertical.pad) * call.image.width +
           columns.first_tap * horizontal.dilation - horizontal.pad;
-      for (int64_t column = first; column < last; ++column) {
-        pixels[gathered] = pixel + column * horizontal.stride;
-        to[gathered] = counts[position + column - begin];
-        if (++gathered < kPanelPositions) continue;
-        count_pixels(taps, vectors, gathered, pixels, to);
-        gathered = 0;
+      for (int64_t column = first; column < last; ++column, ++count) {
+        pixels[count] = pixel + column * horizontal.stride;
+        to[count] = counts[position + column - begin];
       }
     }
-    if (gathered > 0) count_pixels(taps, vectors, gathered, pixels, to);
+    // In equal parts: a few positions left over would wait for their weights.
+    for (int64_t parts = (count + kPanelPositions - 1) / kPanelPositions, at = 0; parts > 0; --parts) {
+      const int64_t positions = (count - at + parts - 1) / parts;
+      count_pixels(taps, vectors, positions, pixels + at, to + at);
+      at += positions;
+    }
   }
 
   void finish(const Call& call, int64_t unit, int64_t channel, int64_t channels, int64_t begin, int64_t end,
