@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from edgenet.exporter.functions import DOMAIN, OPERATOR_SET, OPSET
-from edgenet.nn import BinaryConv2d, BinaryLinear, pack_bits
+from edgenet.nn import BinaryLinear, pack_bits
 from edgenet.nn.activation_scale import row_scale, scale_map
-from edgenet.nn.drop_in import DropInConv2d
+from edgenet.nn.drop_in import DropInConvolution
+from edgenet.nn.layers import BinaryConvolution
 
 
 def node(
@@ -66,7 +67,7 @@ class PackedLayer(nn.Module):
         for name, tensor in tensors.items():
             self.register_buffer(name, None if tensor is None else tensor.detach().clone())
 
-    def _scale_activations(self, layer: BinaryConv2d | BinaryLinear, axes: int) -> None:
+    def _scale_activations(self, layer: BinaryConvolution | BinaryLinear, axes: int) -> None:
         """Leave the bias to `_scaled`, where the layer has scales of activations; `axes` follow the outputs' axis."""
         self.scales_activations = layer.activation_scale
         self.learns_thresholds = layer.threshold is not None
@@ -87,7 +88,7 @@ class PackedLayer(nn.Module):
 
 @dataclass(frozen=True)
 class Geometry:
-    """The attributes of a convolution's node."""
+    """The attributes of a convolution's node. A sequence is an image of one row."""
 
     weight_shape: list[int]
     strides: list[int]
@@ -96,42 +97,50 @@ class Geometry:
     group: int
 
     @classmethod
-    def of(cls, layer: DropInConv2d) -> "Geometry":
+    def of(cls, layer: DropInConvolution) -> "Geometry":
+        outputs, inputs, *kernel = layer.weight.shape
+        row = [1] * (2 - layer.axes)
         return cls(
-            list(layer.weight.shape), list(layer.stride), list(layer.pads), list(layer.dilation), layer.groups
+            [outputs, inputs, *row, *kernel], [*row, *layer.stride], list(layer.pads), [*row, *layer.dilation],
+            layer.groups,
         )  # fmt: skip
 
-    def convolve(self, operator: str, operands: Sequence[Tensor]) -> Tensor:
-        """The output of the operator's node, of a batch of images or of one image; the image is the first operand."""
+    def convolve(self, operator: str, operands: Sequence[Tensor], axes: int) -> Tensor:
+        """The output of the operator's node, of a batch or of one sample, which is the first operand and has so many
+        axes besides batch and channels."""
         x, *constants = operands
-        batched = x if x.dim() == 4 else x.unsqueeze(0)
+        images = x.unsqueeze(-2) if axes == 1 else x
+        batched = images if images.dim() == 4 else images.unsqueeze(0)
         shape = [batched.shape[0], self.weight_shape[0], *(self._size(batched, axis) for axis in (0, 1))]
         y = node(operator, [batched, *constants], asdict(self), [shape])[0]
-        return y if x.dim() == 4 else y.squeeze(0)
+        y = y if images.dim() == 4 else y.squeeze(0)
+        return y.squeeze(-2) if axes == 1 else y
 
     def _size(self, x: Tensor, axis: int) -> Any:
         covered = self.dilations[axis] * (self.weight_shape[2 + axis] - 1) + 1
         return (x.shape[2 + axis] + self.pads[axis] + self.pads[axis + 2] - covered) // self.strides[axis] + 1
 
 
-class PackedConv2d(PackedLayer):
+class PackedConvolution(PackedLayer):
     """`XnorConv2d`, `BwnConv2d` or `BwnConv2dInt8`."""
 
-    def __init__(self, layer: BinaryConv2d) -> None:
+    def __init__(self, layer: BinaryConvolution) -> None:
         super().__init__(
             layer.binary_weight(), layer.scaling_factor(), layer.bias, layer.threshold, layer.scheme, layer.groups
         )
         self.operator = f"{self.prefix}Conv2d{'Int8' if layer.activations == 'int8' else ''}"
         self.geometry = Geometry.of(layer)
-        self._scale_activations(layer, 2)
+        self._scale_activations(layer, layer.axes)
         self._layer = [layer]  # in a list, so that it is no part of this module
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.geometry.convolve(self.operator, self._operands(x, self.bias))
+        layer = self._layer[0]
+        y = self.geometry.convolve(self.operator, self._operands(x, self.bias), layer.axes)
         if not self.scales_activations:
             return y
-        threshold = self.threshold.view(-1, 1, 1) if self.threshold is not None and self.learns_thresholds else None
-        return self._scaled(y, scale_map(x, threshold, self._layer[0]))
+        learnt = self.threshold is not None and self.learns_thresholds
+        threshold = layer.by_channel(self.threshold) if learnt else None  # type: ignore[arg-type]
+        return self._scaled(y, scale_map(x, threshold, layer))
 
 
 class PackedLinear(PackedLayer):

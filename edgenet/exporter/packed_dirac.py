@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from edgenet.exporter.packed import PackedConv2d
+from edgenet.exporter.packed import PackedConvolution
 from edgenet.nn import BinaryConv2d, DiracConv2d
 from edgenet.nn.dirac import skip_connection
 
@@ -15,7 +15,7 @@ class PackedDiracConv2d(nn.Module):
     def __init__(self, layer: DiracConv2d) -> None:
         super().__init__()
         assert isinstance(layer.conv, BinaryConv2d)
-        self.conv = PackedConv2d(layer.conv)
+        self.conv = PackedConvolution(layer.conv)
         self.conv.scale *= layer.branch_factor().detach()
         self.register_buffer("skip", layer.skip.detach().clone())
 

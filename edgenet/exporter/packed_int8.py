@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from edgenet.exporter.packed import Geometry, node
-from edgenet.nn import Int8Conv2d, Int8Linear
+from edgenet.nn import Int8Linear
+from edgenet.nn.int8 import Int8Convolution
 
 
 class PackedInt8Layer(nn.Module):
@@ -25,15 +26,17 @@ class PackedInt8Layer(nn.Module):
         return [x, self.weight, self.scale, self.bias]
 
 
-class PackedInt8Conv2d(PackedInt8Layer):
-    """`Int8Conv2d`."""
+class PackedInt8Convolution(PackedInt8Layer):
+    """`Int8Conv2d` and `Int8Conv1d`."""
 
-    def __init__(self, layer: Int8Conv2d) -> None:
-        super().__init__(*layer.quantized_weight(), layer.bias)
-        self.geometry = Geometry.of(layer)
+    def __init__(self, layer: Int8Convolution) -> None:
+        weight, scale = layer.quantized_weight()
+        geometry = Geometry.of(layer)
+        super().__init__(weight.view(geometry.weight_shape), scale, layer.bias)
+        self.geometry, self.axes = geometry, layer.axes
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.geometry.convolve("Int8Conv2d", self._operands(x))
+        return self.geometry.convolve("Int8Conv2d", self._operands(x), self.axes)
 
 
 class PackedInt8Linear(PackedInt8Layer):

@@ -2,14 +2,16 @@
 
 from torch import nn
 
-from edgenet.exporter.packed import PackedConv2d, PackedLinear
+from edgenet.exporter.packed import PackedConvolution, PackedLinear
 from edgenet.exporter.packed_dirac import packed_dirac
 from edgenet.exporter.packed_embedding import PackedBinaryEmbedding, PackedInt8Embedding
-from edgenet.exporter.packed_int8 import PackedInt8Conv2d, PackedInt8Linear
+from edgenet.exporter.packed_int8 import PackedInt8Convolution, PackedInt8Linear
 from edgenet.exporter.packed_recurrent import PackedRNN
 from edgenet.exporter.standard_recurrent import StandardRNN, has_standard_node
-from edgenet.nn import BinaryConv2d, BinaryLinear, DiracConv2d, Int8Conv2d, Int8Linear
+from edgenet.nn import BinaryLinear, DiracConv2d, Int8Linear
 from edgenet.nn.embeddings import BinaryEmbedding, Int8Embedding
+from edgenet.nn.int8 import Int8Convolution
+from edgenet.nn.layers import BinaryConvolution
 from edgenet.nn.recurrent import BinaryRNNBase
 
 
@@ -29,12 +31,12 @@ def _pack(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
 
 
 def _packed(module: nn.Module) -> nn.Module | None:
-    if isinstance(module, BinaryConv2d):
-        return PackedConv2d(module)
+    if isinstance(module, BinaryConvolution):
+        return PackedConvolution(module)
     if isinstance(module, BinaryLinear):
         return PackedLinear.of(module)
-    if isinstance(module, Int8Conv2d):
-        return PackedInt8Conv2d(module)
+    if isinstance(module, Int8Convolution):
+        return PackedInt8Convolution(module)
     if isinstance(module, Int8Linear):
         return PackedInt8Linear.of(module)
     if isinstance(module, DiracConv2d):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgenet.nn.frozen import FrozenConv2d, FrozenLayer, FrozenLinear
     from edgenet.nn.frozen_recurrent import FrozenRNN
     from edgenet.nn.functional import scaled_sign, sign
-    from edgenet.nn.int8 import Int8Conv2d, Int8Layer, Int8Linear
+    from edgenet.nn.int8 import Int8Conv1d, Int8Conv2d, Int8Layer, Int8Linear
     from edgenet.nn.latent import (
         StarvedChannels,
         clip_after_step,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         latent_signs,
         starved_channels,
     )
-    from edgenet.nn.layers import BinaryConv2d, BinaryLayer, BinaryLinear
+    from edgenet.nn.layers import BinaryConv1d, BinaryConv2d, BinaryLayer, BinaryLinear
     from edgenet.nn.packing import pack_bits, unpack_bits
     from edgenet.nn.padded_norm import PaddedBatchNorm2d
     from edgenet.nn.padded_recurrent import run_recurrent
@@ -62,9 +62,9 @@ _MODULES = {
     "frozen": ("FrozenConv2d", "FrozenLayer", "FrozenLinear"),
     "frozen_recurrent": ("FrozenRNN",),
     "functional": ("scaled_sign", "sign"),
-    "int8": ("Int8Conv2d", "Int8Layer", "Int8Linear"),
+    "int8": ("Int8Conv1d", "Int8Conv2d", "Int8Layer", "Int8Linear"),
     "latent": ("StarvedChannels", "clip_after_step", "clip_latent_weights", "latent_signs", "starved_channels"),
-    "layers": ("BinaryConv2d", "BinaryLayer", "BinaryLinear"),
+    "layers": ("BinaryConv1d", "BinaryConv2d", "BinaryLayer", "BinaryLinear"),
     "packing": ("pack_bits", "unpack_bits"),
     "padded_norm": ("PaddedBatchNorm2d",),
     "padded_recurrent": ("run_recurrent",),
@@ -77,6 +77,7 @@ _HOME = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "ApproxSign",
     "BinarizationReport",
+    "BinaryConv1d",
     "BinaryConv2d",
     "BinaryEmbedding",
     "BinaryGRU",
@@ -93,6 +94,7 @@ __all__ = [
     "FrozenLinear",
     "FrozenRNN",
     "Identity",
+    "Int8Conv1d",
     "Int8Conv2d",
     "Int8Embedding",
     "Int8Layer",

@@ -15,12 +15,24 @@ from edgenet.nn.calibration import BinarizationWarning, calibrate
 from edgenet.nn.embeddings import BinaryEmbedding, Int8Embedding, reason_to_keep
 from edgenet.nn.estimators import Estimator
 from edgenet.nn.frozen import FROZEN, FrozenLayer
-from edgenet.nn.int8 import LINEAR_ROW_LIMIT, Int8Conv2d, Int8Layer, Int8Linear, row_limit
-from edgenet.nn.layers import ACTIVATIONS, BINARY_SCHEMES, INT8_ROW_LIMIT, BinaryConv2d, BinaryLayer, BinaryLinear
+from edgenet.nn.int8 import LINEAR_ROW_LIMIT, Int8Conv1d, Int8Conv2d, Int8Layer, Int8Linear, row_limit
+from edgenet.nn.layers import (
+    ACTIVATIONS,
+    BINARY_SCHEMES,
+    INT8_ROW_LIMIT,
+    BinaryConv1d,
+    BinaryConv2d,
+    BinaryLayer,
+    BinaryLinear,
+)
 from edgenet.nn.recurrent import BINARY_VERSIONS
 
 ENDS = ("fp32", "int8", "binary")
-_WITH_BINARY_VERSION = (nn.Conv2d, nn.Linear, nn.Embedding, *BINARY_VERSIONS)
+_CONVOLUTIONS: dict[type[nn.Module], tuple[type[BinaryConv1d | BinaryConv2d], type[Int8Conv1d | Int8Conv2d]]] = {
+    nn.Conv1d: (BinaryConv1d, Int8Conv1d),
+    nn.Conv2d: (BinaryConv2d, Int8Conv2d),
+}
+_WITH_BINARY_VERSION = (*_CONVOLUTIONS, nn.Linear, nn.Embedding, *BINARY_VERSIONS)
 FilterFunction = Callable[[nn.Module, str], bool]
 # A transition of DenseNet is the only way on from one block to the next, as a projection is round a block.
 _SHORTCUT_NAMES = ("downsample", "shortcut", "skip", "projection", "residual", "transition")
@@ -162,7 +174,7 @@ def _end_role(name: str, layer: nn.Module, order: list[str]) -> str:
         return "first layer"
     if order and name == order[-1]:
         return "last layer"
-    is_pointwise = isinstance(layer, nn.Conv2d) and tuple(layer.kernel_size) == (1, 1)
+    is_pointwise = isinstance(layer, nn.Conv1d | nn.Conv2d) and set(layer.kernel_size) == {1}
     if is_pointwise and any(part.lower().startswith(_SHORTCUT_NAMES) for part in name.split(".")):
         return "1x1 shortcut projection"
     return ""
@@ -190,7 +202,7 @@ def _reason_to_keep(
         others = [other for other in holders.get(id(parameter), []) if other != name]
         if others:
             return f"shares its weights with {others[0]}"
-    if isinstance(layer, nn.Conv2d):
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
         if layer.padding_mode != "zeros":
             return f"padding mode {layer.padding_mode!r}: binary convolutions pad with zeros"
         if 1 < layer.in_channels == layer.groups:
@@ -233,9 +245,9 @@ def _binary_version(name: str, layer: nn.Module, role: str, plan: _Plan) -> tupl
     scheme = "bwn" if role else plan.scheme
     options = plan.options | {"activation_scale": plan.activation_scale and not role}
     binary: nn.Module
-    if isinstance(layer, nn.Conv2d):
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
         activations, note = _activations(layer, scheme, plan)
-        binary = BinaryConv2d.from_float(layer, scheme=scheme, activations=activations, **options)
+        binary = _CONVOLUTIONS[type(layer)][0].from_float(layer, scheme=scheme, activations=activations, **options)
     else:
         assert isinstance(layer, nn.Linear)
         note = ""
@@ -244,7 +256,7 @@ def _binary_version(name: str, layer: nn.Module, role: str, plan: _Plan) -> tupl
     return binary, [LayerRow(name, type(layer).__name__, "binarized", scheme, reason, _count(layer))]
 
 
-def _activations(layer: nn.Conv2d, scheme: str, plan: _Plan) -> tuple[str, str]:
+def _activations(layer: nn.Conv1d | nn.Conv2d, scheme: str, plan: _Plan) -> tuple[str, str]:
     """The activations of a convolution that becomes binary, and what to say of them."""
     if plan.activations == "fp32" or scheme == "xnor":
         return "fp32", ""
@@ -254,11 +266,12 @@ def _activations(layer: nn.Conv2d, scheme: str, plan: _Plan) -> tuple[str, str]:
 
 
 def _int8_version(name: str, layer: nn.Module, role: str) -> tuple[nn.Module, list[LayerRow]]:
-    assert isinstance(layer, nn.Conv2d | nn.Linear)
+    assert isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear)
     row, limit = layer.weight[0].numel(), row_limit(layer)
     if row > limit:
         return layer, _keep(name, layer, _too_many(role, row, limit))
-    int8 = Int8Conv2d.from_float(layer) if isinstance(layer, nn.Conv2d) else Int8Linear.from_float(layer)
+    kind = Int8Linear if isinstance(layer, nn.Linear) else _CONVOLUTIONS[type(layer)][1]
+    int8 = kind.from_float(layer)  # type: ignore[arg-type]
     return int8, [LayerRow(name, type(layer).__name__, "quantized", "int8", role, _count(layer))]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from edgenet.errors import EdgenetError
-from edgenet.nn.layers import BinaryConv2d, BinaryLayer
+from edgenet.nn.layers import BinaryConvolution, BinaryLayer
 from edgenet.nn.recurrent_layer import BinaryRNNLayer
 from edgenet.nn.running_norm import RunningNorm
 
@@ -109,7 +109,7 @@ def _threshold_hook(name: str, found: dict[str, int]) -> Any:
     def fit(layer: BinaryLayer, inputs: tuple[Tensor, ...]) -> None:
         if name in found:
             return
-        channel = inputs[0].dim() - 3 if isinstance(layer, BinaryConv2d) else inputs[0].dim() - 1
+        channel = inputs[0].dim() - 1 - (layer.axes if isinstance(layer, BinaryConvolution) else 0)
         values = inputs[0].movedim(channel, 0).flatten(1)
         threshold = values.new_zeros(len(values)) if layer.threshold is None else layer.threshold
         positive = (values >= threshold.unsqueeze(1)).float().mean(1)

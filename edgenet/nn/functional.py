@@ -11,7 +11,6 @@ from edgenet.nn.estimators import Estimator, get_estimator
 INT8_LIMIT = 127
 FLOAT_SUM_LIMIT = 2**24
 """Whole numbers up to here, and so all sums of them that stay below, are exact as float32."""
-IMAGE_AXES = (-3, -2, -1)
 _SMALLEST_MAXIMUM = 1e-30
 
 

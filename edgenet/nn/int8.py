@@ -1,12 +1,15 @@
 """Convolution and linear layer with 8-bit weights and 8-bit activations, for the ends of a binary network."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.modules.conv import _ConvNd
 
 from edgenet.errors import EdgenetError
-from edgenet.nn.drop_in import DropIn, DropInConv2d, DropInLinear
-from edgenet.nn.functional import FLOAT_SUM_LIMIT, IMAGE_AXES, INT8_LIMIT, quantize_int8
+from edgenet.nn.drop_in import DropIn, DropInConv1d, DropInConv2d, DropInConvolution, DropInLinear
+from edgenet.nn.functional import FLOAT_SUM_LIMIT, INT8_LIMIT, quantize_int8
 
 CONVOLUTION_ROW_LIMIT = FLOAT_SUM_LIMIT // INT8_LIMIT**2
 LINEAR_ROW_LIMIT = 2**31 // INT8_LIMIT**2
@@ -23,7 +26,29 @@ class Int8Layer(DropIn):
         return weight, scale.flatten()
 
 
-class Int8Conv2d(Int8Layer, DropInConv2d):
+class Int8Convolution(Int8Layer, DropInConvolution):
+    """What 8-bit convolutions over images and sequences have in common."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] | str = 0,
+        dilation: int | tuple[int, ...] = 1, groups: int = 1, bias: bool = True, *,
+        device: torch.device | str | None = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
+        convolution: Any = super()  # torch's, next in line
+        convolution.__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, device=device, dtype=dtype
+        )
+        _check_row(self, CONVOLUTION_ROW_LIMIT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, step = quantize_int8(x, self.sample_axes())
+        weight, scale = self.quantized_weight()
+        y = self._conv_forward(x, weight, None) * (self.by_channel(scale) * step)
+        return y if self.bias is None else y + self.by_channel(self.bias)
+
+
+class Int8Conv2d(Int8Convolution, DropInConv2d):
     """Drop-in for `torch.nn.Conv2d` with 8-bit weights and 8-bit activations.
 
     `y[o] = (scale[o] * step) * conv(round(x / step), round(weight[o] / scale[o])) + bias[o]`, where `scale[o]` is
@@ -34,22 +59,9 @@ class Int8Conv2d(Int8Layer, DropInConv2d):
     weights an output, whose sums a float32 would not hold. Source: Jacob et al. 2018, arXiv:1712.05877, section 3.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] | str = 0,
-        dilation: int | tuple[int, int] = 1, groups: int = 1, bias: bool = True, *,
-        device: torch.device | str | None = None, dtype: torch.dtype | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, device=device, dtype=dtype
-        )
-        _check_row(self, CONVOLUTION_ROW_LIMIT)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x, step = quantize_int8(x, IMAGE_AXES)
-        weight, scale = self.quantized_weight()
-        y = self._conv_forward(x, weight, None) * (scale.view(-1, 1, 1) * step)
-        return y if self.bias is None else y + self.bias.view(-1, 1, 1)
+class Int8Conv1d(Int8Convolution, DropInConv1d):
+    """Drop-in for `torch.nn.Conv1d`, over sequences [N, C, L] or [C, L]; all else as `Int8Conv2d`."""
 
 
 class Int8Linear(Int8Layer, DropInLinear):
@@ -81,7 +93,7 @@ def integer_linear(x: Tensor, weight: Tensor) -> Tensor:
 
 def row_limit(layer: torch.nn.Module) -> int:
     """How many weights an output the 8-bit version of a convolution or linear layer may have."""
-    return CONVOLUTION_ROW_LIMIT if isinstance(layer, torch.nn.Conv2d) else LINEAR_ROW_LIMIT
+    return CONVOLUTION_ROW_LIMIT if isinstance(layer, _ConvNd) else LINEAR_ROW_LIMIT
 
 
 def _check_row(layer: Int8Layer, limit: int) -> None:

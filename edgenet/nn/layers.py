@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from edgenet.errors import EdgenetError
 from edgenet.nn.activation_scale import row_scale, scale_map
-from edgenet.nn.drop_in import DropIn, DropInConv2d, DropInLinear
+from edgenet.nn.drop_in import DropIn, DropInConv1d, DropInConv2d, DropInConvolution, DropInLinear
 from edgenet.nn.estimators import Estimator, get_estimator
 from edgenet.nn.functional import (
     FLOAT_SUM_LIMIT,
-    IMAGE_AXES,
     INT8_LIMIT,
     mean_magnitude,
     quantize_int8,
@@ -107,40 +106,24 @@ class BinaryLayer(DropIn):
         return f", scheme={self.scheme}, estimator={name}, scale={self.scale_kind}{scaled}"
 
 
-class BinaryConv2d(BinaryLayer, DropInConv2d):
-    """Drop-in for `torch.nn.Conv2d` with 1-bit weights (`bwn`) and, for `xnor`, 1-bit activations.
-
-    xnor: `y[o] = scale[o] * conv(sign(x >= threshold[c]), sign(weight))[o] + bias[o]`;
-    bwn: `y[o] = scale[o] * conv(x, sign(weight))[o] + bias[o]`. A padded position counts as 0, neither +1 nor -1.
-
-    x [N, C, H, W] or [C, H, W]; weight [O, C / groups, kh, kw]; threshold [C]; scale, bias [O]. `estimator` is the
-    gradient of the activations' sign, `weight_estimator` that of the weights'; `scale` is "mean" (of the latent
-    weights' magnitudes) or "learnable". `activations` "int8" has a bwn convolution see 8-bit activations: `q * step`
-    with `q = round(x / step)` and `step` = max |x| / 127, of each image by itself; the rounding passes gradients on.
-    `activation_scale` has an xnor convolution multiply its sums with how large the activations were,
-    `y[o] = scale[o] * conv(...)[o] * K + bias[o]`, K as `edgenet.nn.activation_scale.scale_map` has it.
-    `stochastic` has training draw the signs of the activations (`edgenet.nn.functional.stochastic_sign`).
-    Raises EdgenetError for an unknown scheme, scale, estimator or activations, for int8 ones where activations are
-    1-bit or an output has more than 132,104 weights, whose sums a float32 would not hold, and for scales of activations
-    that are float.
-    Source: Rastegari et al. 2016, XNOR-Net, arXiv:1603.05279.
-    """
+class BinaryConvolution(BinaryLayer, DropInConvolution):
+    """What binary convolutions over images and sequences have in common."""
 
     activations: str
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] | str = 0,
-        dilation: int | tuple[int, int] = 1, groups: int = 1, bias: bool = True, *,
+        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] | str = 0,
+        dilation: int | tuple[int, ...] = 1, groups: int = 1, bias: bool = True, *,
         scheme: str = "xnor", estimator: str | Estimator = "approx_sign", weight_estimator: str | Estimator = "ste",
         scale: str = "mean", threshold: bool = True, activations: str = "fp32", activation_scale: bool = False,
         stochastic: bool = False,
         device: torch.device | str | None = None, dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
-        nn.Conv2d.__init__(
-            self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            device=device, dtype=dtype,
-        )  # fmt: skip
+        convolution: Any = super()  # torch's, next in line
+        convolution.__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, device=device, dtype=dtype
+        )
         self._make_binary(
             in_channels, scheme, estimator, weight_estimator, scale, threshold, activation_scale, stochastic
         )
@@ -165,27 +148,54 @@ class BinaryConv2d(BinaryLayer, DropInConv2d):
             y = self._conv_forward(seen if step is None else seen * step, self.scaled_weight(), bias)
             return self._scaled(y, x) if self.activation_scale else y
         # Inference keeps the sum of whole numbers apart from the factor: it is exact, on every path.
-        factor = self.scaling_factor().view(-1, 1, 1)
+        factor = self.by_channel(self.scaling_factor())
         y = self._conv_forward(seen, self.binary_weight(), None) * (factor if step is None else factor * step)
         return self._scaled(y, x)
 
     def _scaled(self, y: Tensor, x: Tensor) -> Tensor:
         """What is left to do to the scaled sums: the scales of the activations, and the bias."""
         y = y * scale_map(x, self._thresholds(), self) if self.activation_scale else y
-        return y if self.bias is None else y + self.bias.view(-1, 1, 1)
+        return y if self.bias is None else y + self.by_channel(self.bias)
 
     def _thresholds(self) -> Tensor | None:
-        return None if self.threshold is None else self.threshold.view(-1, 1, 1)
+        return None if self.threshold is None else self.by_channel(self.threshold)
 
     def _seen(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """What the weights are multiplied with, and for 8-bit activations the step that it is in."""
         if self.activations == "int8":
-            return quantize_int8(x, IMAGE_AXES)
+            return quantize_int8(x, self.sample_axes())
         return self.binary_input(x, self._thresholds()), None
 
     def extra_repr(self) -> str:
         activations = ", activations=int8" if self.activations == "int8" else ""
         return super().extra_repr() + self._binary_repr() + activations
+
+
+class BinaryConv2d(BinaryConvolution, DropInConv2d):
+    """Drop-in for `torch.nn.Conv2d` with 1-bit weights (`bwn`) and, for `xnor`, 1-bit activations.
+
+    xnor: `y[o] = scale[o] * conv(sign(x >= threshold[c]), sign(weight))[o] + bias[o]`;
+    bwn: `y[o] = scale[o] * conv(x, sign(weight))[o] + bias[o]`. A padded position counts as 0, neither +1 nor -1.
+
+    x [N, C, H, W] or [C, H, W]; weight [O, C / groups, kh, kw]; threshold [C]; scale, bias [O]. `estimator` is the
+    gradient of the activations' sign, `weight_estimator` that of the weights'; `scale` is "mean" (of the latent
+    weights' magnitudes) or "learnable". `activations` "int8" has a bwn convolution see 8-bit activations: `q * step`
+    with `q = round(x / step)` and `step` = max |x| / 127, of each image by itself; the rounding passes gradients on.
+    `activation_scale` has an xnor convolution multiply its sums with how large the activations were,
+    `y[o] = scale[o] * conv(...)[o] * K + bias[o]`, K as `edgenet.nn.activation_scale.scale_map` has it.
+    `stochastic` has training draw the signs of the activations (`edgenet.nn.functional.stochastic_sign`).
+    Raises EdgenetError for an unknown scheme, scale, estimator or activations, for int8 ones where activations are
+    1-bit or an output has more than 132,104 weights, whose sums a float32 would not hold, and for scales of activations
+    that are float.
+    Source: Rastegari et al. 2016, XNOR-Net, arXiv:1603.05279.
+    """
+
+
+class BinaryConv1d(BinaryConvolution, DropInConv1d):
+    """Drop-in for `torch.nn.Conv1d`, over sequences [N, C, L] or [C, L]; weight [O, C / groups, k].
+
+    All else as `BinaryConv2d` does to images of one row, which is what an exported file computes.
+    """
 
 
 class BinaryLinear(BinaryLayer, DropInLinear):

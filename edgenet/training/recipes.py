@@ -104,6 +104,10 @@ _LANGUAGE = _recipes(
     (10, 10, 15), (2e-3, 4e-3, 6e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True
 )
 _LANGUAGE["full"] = _TEXT["full"]
+_PRONOUNCER = _recipes(
+    (10, 10, 25), (2e-3, 2e-3, 4e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True
+)
+_PRONOUNCER["full"] = _TEXT["full"]
 
 # Few texts, learnt in few passes: more of them are learnt by heart. Word dropout makes as many more words unknown as
 # new texts have: 3.3 % of those of SMS spam's training split, where a tenth left out has 3.2 % more than the rest.
@@ -126,8 +130,9 @@ _SHARED = (
     (_CAPTIONS, "captioner"),
     (_STRINGS, "string_reader"),
     (_SHORT_TEXT, "text_classifier"),
-    (_TEXT, "token_labeller translator pronouncer"),
+    (_TEXT, "token_labeller translator"),
     (_LANGUAGE, "language_model"),
+    (_PRONOUNCER, "pronouncer"),
     (_UNUSUAL, "highway_mlp diracnet deep_resnet"),
     (_HIGHWAY_CNN, "highway_cnn"),
     (_DEEP_PLAIN, "deep_plain_cnn"),

@@ -46,6 +46,32 @@ class Chain(nn.Module):
         return self.third(self.pool(self.dropout(x)))
 
 
+class Shortcut(nn.Module):
+    """A convolution over sequences with a shortcut round it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 3, padding=1, bias=False)
+        self.norm, self.prelu = nn.BatchNorm1d(channels), nn.PReLU(channels)
+
+    def forward(self, x):
+        return self.prelu(self.norm(self.conv(x)) + x)
+
+
+class SequenceClassifier(nn.Sequential):
+    """Convolutions over sequences [N, 6, 64], with what can stand between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv1d(6, 32, 5, 2, 2), nn.BatchNorm1d(32), nn.ReLU(), nn.MaxPool1d(2))
+        self.body = nn.Sequential(Shortcut(32), Shortcut(32), nn.Conv1d(32, 48, 3, dilation=2), nn.ReLU())
+        self.depthwise = nn.Conv1d(48, 48, 3, groups=48)
+        self.fc = nn.Linear(48, 5)
+
+    def forward(self, x):
+        return self.fc(self.depthwise(self.body(self.stem(x))).mean(-1))
+
+
 class Classifier(nn.Module):
     """What a user would bring: an ordinary float network in the order normalisation, activation, convolution."""
 

@@ -12,6 +12,7 @@ from edgenet.models import create
 from edgenet.nn import Int8Conv2d, calibrate
 from edgenet.runtime import InferenceSession
 from edgenet.tasks import load, load_sequences
+from tests.exporter.networks import SequenceClassifier
 
 
 def export(network, inputs, path, lengths=None, metadata=None):
@@ -52,6 +53,16 @@ def cifar_resnet(path):
     x = torch.randn(48, 3, 16, 16)
     export(create("resnet20", 10, "xnor", ends="int8", input_size=16, depth=1, width=8), x, path)
     return path, [{"input": image[None]} for image in x.numpy()]
+
+
+def sequence_classifier(scheme, path):
+    """Convolutions over sequences, and what they are compared on."""
+    torch.manual_seed(1)
+    network, x = SequenceClassifier(), torch.randn(64, 6, 64)
+    if scheme != "full":
+        edgenet.binarize(network, scheme, calibration=x)
+    export(network, x, path)
+    return path, [{"input": sequence[None]} for sequence in x.numpy()]
 
 
 def wide_stem(path):

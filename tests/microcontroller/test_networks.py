@@ -20,6 +20,7 @@ from tests.microcontroller.networks import (
     export,
     frame_classifier,
     lenet5,
+    sequence_classifier,
     text_network,
     wide_stem,
 )
@@ -54,6 +55,13 @@ def test_xnor_gates_are_equal_to_the_bit(cell, bidirectional, tmp_path):
     path, samples = frame_classifier(cell, "xnor", tmp_path / "net.onnx", bidirectional)
     found = compared(path, samples, 29)
     assert found.equal == found.outputs
+
+
+@pytest.mark.parametrize("scheme", ["full", "bwn", "xnor"])
+def test_convolutions_over_sequences_give_the_same(scheme, tmp_path):
+    found = compared(*sequence_classifier(scheme, tmp_path / "net.onnx"))
+    assert found.same_class == 1
+    assert found.max_abs_error < (0.02 if scheme != "full" else 1e-5)
 
 
 def test_a_state_that_is_fed_back_goes_on_where_it_ended(tmp_path):

@@ -94,6 +94,18 @@ def test_ends_with_too_many_weights_an_output_for_8_bits_are_kept():
     assert rows["3"] == ("quantized", "int8", "last layer")
 
 
+def test_convolutions_over_sequences_have_binary_and_8_bit_versions():
+    model = nn.Sequential(nn.Conv1d(6, 16, 5), nn.ReLU(), nn.Conv1d(16, 16, 3), nn.Conv1d(16, 2, 1))
+    report = enn.binarize(model, "xnor", calibration=torch.randn(32, 6, 20))
+    assert as_rows(report) == {
+        "0": ("quantized", "int8", "first layer"),
+        "2": ("binarized", "xnor", "one-sided input: thresholds of 16 channels set to their means"),
+        "3": ("quantized", "int8", "last layer"),
+    }
+    assert [type(model[index]) for index in (0, 2, 3)] == [enn.Int8Conv1d, enn.BinaryConv1d, enn.Int8Conv1d]
+    assert model(torch.randn(2, 6, 20)).shape == (2, 2, 14)
+
+
 def test_ends_that_have_no_binary_version_have_none_of_8_bits():
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect"), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 2, 1))
     rows = as_rows(enn.binarize(model, "bwn", ends="int8", filter_fn=lambda _, name: name != "2", calibration=BATCH))

@@ -13,6 +13,7 @@ from edgenet.exporter.passes.max_pool_into_int8 import take_maxima_in_int8
 from edgenet.exporter.passes.names import name_nodes
 from edgenet.exporter.passes.prelu_into_convolution import apply_prelu_in_convolution
 from edgenet.exporter.passes.relu_into_int8 import apply_relu_in_int8
+from edgenet.exporter.passes.sequences_as_images import keep_sequences_images
 from edgenet.exporter.passes.shift_to_threshold import turn_shift_into_threshold
 from edgenet.exporter.passes.shortcut_into_convolution import add_in_convolution
 from edgenet.exporter.passes.signs_between_layers import pass_signs_between_layers
@@ -25,6 +26,7 @@ __all__ = [
     "apply_relu_in_int8",
     "fold_into_binary",
     "fold_into_float",
+    "keep_sequences_images",
     "name_constants",
     "name_nodes",
     "pass_signs_between_layers",
@@ -36,6 +38,7 @@ __all__ = [
 
 PASSES: tuple[Callable[[ir.Model], int], ...] = (
     name_nodes,
+    keep_sequences_images,
     remove_dead_code,
     fold_into_binary,
     turn_into_threshold,
