@@ -100,24 +100,19 @@ def float_convolution(program: Program, node: Node) -> None:
 def bwn(program: Program, node: Node) -> None:
     """BwnConv2d."""
     shape = geometry(node, node.input(0))
-    outputs = shape.weight[0] // shape.group
     scale, signs = not_negative(node.array(2), unpack_rows(node.array(1), shape.terms))
-    if shape.group > 1:
-        raise unsupported(node, "C can be written for 1-bit weights without groups only")
-    sums = binary_weight_sums(program, signs, node.name, "patch")
+    sums = binary_weight_sums(program, signs, node.name, "patch", shape.group)
     sums.before = f"{_gather(program, shape)}\n{sums.before}"
-    scratch = [("float", shape.terms, "patch"), ("float", outputs, "sums")]
+    scratch = [("float", shape.terms, "patch"), ("float", shape.weight[0], "sums")]
     _emit(program, node, shape, Parts(sums, scale_and_bias(scale, node.array(3)), scratch))
 
 
 def bwn_int8(program: Program, node: Node) -> None:
     """BwnConv2dInt8: 8-bit numbers as floats, which hold every sum of them."""
     shape = geometry(node, node.input(0))
-    if shape.group > 1:
-        raise unsupported(node, "C can be written for 1-bit weights without groups only")
     program.kernel("quantize_floats")
     scale, signs = not_negative(node.array(2), unpack_rows(node.array(1), shape.terms))
-    sums = binary_weight_sums(program, signs, node.name, "patch")
+    sums = binary_weight_sums(program, signs, node.name, "patch", shape.group)
     sums.before = f"{_gather(program, shape, 'q')}\n{sums.before}"
     sums.as_float = f"({program.constant(scale, f'{node.name}_scale')}[o] * step) * {{0}}"
     count = node.input(0).columns
@@ -131,8 +126,8 @@ def xnor(program: Program, node: Node) -> None:
     x = node.input(0)
     shape = geometry(node, x if x.layout is None else Value(x.name, (1, *x.layout)))
     outputs, channels = shape.weight[:2]
-    if shape.group > 1:
-        raise unsupported(node, "C can be written for 1-bit weights without groups only")
+    if shape.group > 1 and channels % 8:
+        raise unsupported(node, "C can be written for groups of a multiple of 8 channels only where they are signs")
     scale, signs = not_negative(node.array(2), unpack_rows(node.array(1), shape.terms).astype(bool))
     pixels = signs.reshape(shape.weight).transpose(0, 2, 3, 1)
     steps, extra = scale_and_bias(scale, node.array(3)), list(node.inputs[4:])
@@ -146,10 +141,12 @@ def xnor(program: Program, node: Node) -> None:
         steps.append(Step("prelu", [slope.constant.astype(np.float32)]))
     threshold = node.array(len(node.inputs) - 1) if "ToSigns" in form else None
     kernel_height, kernel_width = shape.weight[2:]
-    pixel_bytes = (channels + 7) // 8
+    pixel_bytes, pitch = (channels + 7) // 8, (shape.group * channels + 7) // 8
+    start = f"x + group * {pixel_bytes}" if shape.group > 1 else "x"
     words = -(-kernel_height * kernel_width * pixel_bytes // 4)
     padded = any(shape.pads)
-    if not padded and set(shape.dilations) == {1} and channels * kernel_width <= 32 and kernel_height <= words:
+    joins = shape.group == 1 and not padded and set(shape.dilations) == {1}
+    if joins and channels * kernel_width <= 32 and kernel_height <= words:
         rows = pack_words(pixels.reshape(outputs, kernel_height, -1)).reshape(outputs, kernel_height)
         program.kernel("join_pixels")
         joined = shape.width - kernel_width + 1
@@ -168,7 +165,7 @@ def xnor(program: Program, node: Node) -> None:
             program.kernel("mismatches_within", "gather_bits")
             name = program.constant(rows, f"{node.name}_weight")
             sums.before = (
-                f"const int32_t inside = {channels} * gather_bits(x, (uint8_t *)patch, (uint8_t *)mask, {pixel_bytes}, "
+                f"const int32_t inside = {channels} * gather_bits({start}, (uint8_t *)patch, (uint8_t *)mask, {pitch}, "
                 f"{pixel_bytes}, {shape.height}, {shape.width}, {shape.at});"
             )
             sums.value = f"inside - 2 * mismatches_within(patch, {name} + o * {words}, mask, {words})"
@@ -178,7 +175,7 @@ def xnor(program: Program, node: Node) -> None:
         else:
             program.kernel("gather_bits_inside")
             sums.before = (
-                f"gather_bits_inside(x, (uint8_t *)patch, {pixel_bytes}, {pixel_bytes}, {shape.width}, {shape.at});"
+                f"gather_bits_inside({start}, (uint8_t *)patch, {pitch}, {pixel_bytes}, {shape.width}, {shape.at});"
             )
     _emit(program, node, shape, parts, threshold)
 
@@ -207,7 +204,7 @@ def _emit(program: Program, node: Node, shape: Geometry, parts: Parts, threshold
     pixel = f"py * {out[1]} + px"
     test = limit_test(program, absorbed, parts.sums.integer, outputs, node.name, pixel) if parts.sums.integer else None
     if test:
-        body = _bits_of_window(parts, absorbed, test, outputs, out)
+        body = _bits_of_window(shape, parts, absorbed, test, out)
     else:
         body = _floats(program, node, shape, parts, absorbed, out)
     scratch = [(program.scratch(kind, count), called) for kind, count, called in parts.scratch]
@@ -252,14 +249,27 @@ def store_bits(outputs: int, width: int, turned: str = "", found: str = "found",
     return f"for (int b = 0; b < {size}; b++) y[(py * {width} + {column}) * {size} + b] = {byte};"
 
 
-def _bits_of_window(parts: Parts, absorbed: Absorbed, test: tuple[str, str], outputs: int, out: tuple[int, int]) -> str:
+def _over_outputs(shape: Geometry, before: str, body: str) -> str:
+    """C that runs body for every output, after what is done once a place, of every group."""
+    outputs, group = shape.weight[0], shape.group
+    if group == 1:
+        return f"{before}\n{loop(outputs, body)}"
+    each = outputs // group
+    ranged = loop(f"(group + 1) * {each}", body).replace("int o = 0", f"int o = group * {each}", 1)
+    return loop(group, f"{before}\n{ranged}", "group")
+
+
+def _bits_of_window(
+    shape: Geometry, parts: Parts, absorbed: Absorbed, test: tuple[str, str], out: tuple[int, int]
+) -> str:
     """C for a pixel whose bits are met by any sum of the window."""
     condition, turned = test
+    outputs = shape.weight[0]
     words = (outputs + 31) // 32
     each = f"const int32_t sum = {parts.sums.value};\nfound[o / 32] |= (uint32_t)({condition}) << (o % 32);"
     if absorbed.pool != (1, 1):
         each = f"if (found[o / 32] >> (o % 32) & 1) continue;\n{each}"
-    inner = f"{parts.sums.before}\n{loop(outputs, each)}"
+    inner = _over_outputs(shape, parts.sums.before, each)
     return f"uint32_t found[{words}] = {{0}};\n{_position(absorbed, inner)}\n{store_bits(outputs, out[1], turned)}"
 
 
@@ -267,7 +277,7 @@ def _floats(
     program: Program, node: Node, shape: Geometry, parts: Parts, absorbed: Absorbed, out: tuple[int, int]
 ) -> str:
     """C for a pixel by way of floats."""
-    outputs, group = shape.weight[0], shape.group
+    outputs = shape.weight[0]
     place = f"o * {out[0] * out[1]} + py * {out[1]} + px"
     before = finish(program, absorbed.steps[: absorbed.after], node.name, place)
     after = finish(program, absorbed.steps[absorbed.after :], node.name, place)
@@ -281,20 +291,17 @@ def _floats(
         head = f"uint32_t found[{(outputs + 31) // 32}] = {{0}};\n"
         tail = f"\n{store_bits(outputs, out[1])}"
 
-    def over_outputs(body: str) -> str:
-        if group == 1:
-            return f"{parts.sums.before}\n{loop(outputs, body)}"
-        each = outputs // group
-        ranged = loop(f"(group + 1) * {each}", body).replace("int o = 0", f"int o = group * {each}", 1)
-        return loop(group, f"{parts.sums.before}\n{ranged}", "group")
-
     if absorbed.pool == (1, 1):
-        return head + _position(absorbed, over_outputs(f"{make}\n{before}\n{after}\n{store}")) + tail
+        return (
+            head
+            + _position(absorbed, _over_outputs(shape, parts.sums.before, f"{make}\n{before}\n{after}\n{store}"))
+            + tail
+        )
     # A sum that grows makes what comes before the pooling no smaller, so the largest of each is the largest result.
     merge = f"{make}\n{before}\nif (v > best[o]) best[o] = v;"
     start = loop(outputs, "best[o] = -INFINITY;")
     end = loop(outputs, f"float v = best[o];\n{after}\n{store}")
-    return f"{head}{start}\n{_position(absorbed, over_outputs(merge))}\n{end}{tail}"
+    return f"{head}{start}\n{_position(absorbed, _over_outputs(shape, parts.sums.before, merge))}\n{end}{tail}"
 
 
 LOWERINGS = {

@@ -33,11 +33,14 @@ def float_sums(program: "Program", weight: NDArray[np.float32], hint: str, x: st
     return Sums(f"dot({name} + o * {weight.shape[1]}, {x}, {weight.shape[1]})")
 
 
-def binary_weight_sums(program: "Program", signs: NDArray[np.bool_], hint: str, x: str = "x") -> Sums:
-    """signs [O, K]; the sums lie in `sums`."""
+def binary_weight_sums(program: "Program", signs: NDArray[np.bool_], hint: str, x: str = "x", groups: int = 1) -> Sums:
+    """signs [O, K]; the sums lie in `sums`. Of several groups of outputs those of `group` are made at a time."""
     program.kernel("signed_sums")
-    name = program.constant(pack_words(signs), f"{hint}_weight")
-    return Sums("sums[o]", f"signed_sums({x}, {name}, sums, {signs.shape[1]}, {len(signs)});")
+    words, outputs = pack_words(signs), len(signs) // groups
+    rows, sums = program.constant(words, f"{hint}_weight"), "sums"
+    if groups > 1:
+        rows, sums = f"{rows} + group * {outputs * words.shape[1]}", f"sums + group * {outputs}"
+    return Sums("sums[o]", f"signed_sums({x}, {rows}, {sums}, {signs.shape[1]}, {outputs});")
 
 
 def xnor_sums(program: "Program", words: NDArray[np.uint32], count: int, hint: str, x: str = "x") -> Sums:

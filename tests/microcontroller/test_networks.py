@@ -64,6 +64,21 @@ def test_convolutions_over_sequences_give_the_same(scheme, tmp_path):
     assert found.max_abs_error < (0.02 if scheme != "full" else 1e-5)
 
 
+@pytest.mark.parametrize("options", [{"scheme": "bwn"}, {"scheme": "bwn", "activations": "int8"}, {"scheme": "xnor"}])
+def test_convolutions_in_groups_give_the_same(options, tmp_path):
+    torch.manual_seed(0)
+    channels = nn.Conv2d(3, 24, 1)
+    first = BinaryConv2d(24, 48, 3, padding=1, groups=3, **options)
+    second = BinaryConv2d(48, 32, 3, stride=2, groups=2, **options)
+    last = BinaryConv2d(32, 16, 2, groups=4, **options)
+    network = nn.Sequential(channels, first, nn.MaxPool2d(2), nn.BatchNorm2d(48), second, nn.ReLU(), last, nn.Flatten())
+    x = torch.randn(48, 3, 12, 14)
+    export(network, x, tmp_path / "net.onnx")
+    found = compared(tmp_path / "net.onnx", [{"input": image[None]} for image in x.numpy()])
+    assert found.same_class >= 0.97
+    assert found.max_abs_error < (0.1 if "activations" in options else 1e-4)
+
+
 def test_a_state_that_is_fed_back_goes_on_where_it_ended(tmp_path):
     torch.manual_seed(0)
     network = create("lstm", 4, "bwn", in_channels=6, hidden_size=10)
