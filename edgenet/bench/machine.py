@@ -92,8 +92,8 @@ class BlockTimer:
         self._cores = cores
         self._threads = threads
 
-    def run(self, call: Callable[[], object], runs: int) -> Block:
-        """Time a block, with Python's garbage collector at rest."""
+    def run(self, call: Callable[[], object], runs: int, between: Callable[[], object] | None = None) -> Block:
+        """Time a block, with Python's garbage collector at rest; `between` is called, untimed, after every run."""
         gc.disable()
         affinity = os.sched_getaffinity(0)
         walls, processors = [], []
@@ -105,6 +105,8 @@ class BlockTimer:
             call()
             walls.append(time.perf_counter_ns() - wall)
             processors.append(time.process_time_ns() - before)
+            if between is not None:
+                between()
         elapsed, ours = time.perf_counter() - start, time.process_time() - processor
         busy, stolen, elsewhere = (now - then for now, then in zip(self._machine_ticks(), ticks, strict=True))
         gc.enable()

@@ -117,7 +117,7 @@ class Worker:
         # The model before us in the round has emptied the caches.
         self._once()
         self._energy.millijoules()
-        block = self._timer.run(self._once, runs)
+        block = self._timer.run(self._once, runs, self._energy.sample)
         used = self._energy.millijoules()
         energy = None if used is None else used / runs
         return {

@@ -143,7 +143,7 @@ class Worker {
     // The model before us in the round has emptied the caches.
     once();
     energy_->millijoules();
-    const Block block = timer_->run([this] { once(); }, runs);
+    const Block block = timer_->run([this] { once(); }, runs, [this] { energy_->sample(); });
     const std::optional<double> used = energy_->millijoules();
     return json::Members{{"times_ms", numbers(block.times_ms)},
                          {"disturbed", block.disturbance.empty() ? json::Value() : json::Value(block.disturbance)},

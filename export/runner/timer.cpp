@@ -33,7 +33,7 @@ std::string milliseconds(const char* sentence, double seconds) {
 
 double seconds_now() { return read_clock(CLOCK_MONOTONIC); }
 
-Block BlockTimer::run(const std::function<void()>& once, int runs) const {
+Block BlockTimer::run(const std::function<void()>& once, int runs, const std::function<void()>& between) const {
   std::vector<double> walls(static_cast<size_t>(runs)), processors(walls.size());
   const MachineTicks before = ticks();
   const std::vector<int> allowed = allowed_cores();
@@ -43,6 +43,7 @@ Block BlockTimer::run(const std::function<void()>& once, int runs) const {
     once();
     walls[i] = seconds_now() - wall;
     processors[i] = processor_seconds() - processor_before;
+    between();
   }
   Block block;
   const double elapsed = seconds_now() - start;

@@ -20,7 +20,8 @@ struct Block {
 class BlockTimer {
  public:
   BlockTimer(std::vector<int> cores, int threads) : cores_(std::move(cores)), threads_(threads) {}
-  Block run(const std::function<void()>& once, int runs) const;
+  /// `between` is called, untimed, after every run.
+  Block run(const std::function<void()>& once, int runs, const std::function<void()>& between) const;
 
  private:
   /// Of the machine: our cores' ticks, and how many of them the others were busy.
