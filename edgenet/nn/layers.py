@@ -45,6 +45,9 @@ class BinaryLayer(DropIn):
     trains_mean_scale: bool = True
     """Whether the gradient also goes through the mean of the latent weights' magnitudes; False where a normalisation
     by statistics that follow would take back what the mean has gained."""
+    float_weights: bool = False
+    """Whether training multiplies with the latent weights themselves, as in the first of two steps, where activations
+    alone are binary; inference never does."""
 
     def _make_binary(
         self, inputs: int, scheme: str, estimator: str | Estimator, weight_estimator: str | Estimator, scale: str,
@@ -76,7 +79,12 @@ class BinaryLayer(DropIn):
         return mean_magnitude(self.weight) if self.scale is None else self.scale
 
     def scaled_weight(self) -> Tensor:
-        """`scaling_factor * binary_weight`, as training uses it: one pass over the weights, none over the outputs."""
+        """`scaling_factor * binary_weight`, as training uses it: one pass over the weights, none over the outputs.
+
+        The latent weights where `float_weights` is set.
+        """
+        if self.float_weights:
+            return self.weight
         held = self.scale is None and not self.trains_mean_scale
         scale = mean_magnitude(self.weight).detach() if held else self.scale
         return scaled_sign(self.weight, scale, self.weight_estimator)

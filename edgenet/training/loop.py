@@ -66,6 +66,12 @@ class TrainingLoop(LightningModule):
         """The epoch at work, counted from 0 since the very start."""
         return self.first_epoch + self.current_epoch
 
+    def step_of_training(self) -> tuple[int, int]:
+        """The first epoch and the number of epochs of the step of training at work: the one with float weights, where
+        the recipe has it, or the one with binary ones."""
+        epochs = self.recipe.float_weight_epochs
+        return (0, epochs) if self.absolute_epoch() < epochs else (epochs, self.recipe.epochs - epochs)
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         latent = {id(module.weight) for module in self.network.modules() if isinstance(module, BinaryLayer)}
         decayed: list[nn.Parameter] = []
@@ -92,10 +98,14 @@ class TrainingLoop(LightningModule):
         seed_process(self.seed * 1_000_003 + self.absolute_epoch(), self.processes)
         self._loss = self._correct = torch.zeros((), device=self.device)
         self._samples = self._answers = 0
+        for module in self.network.modules():
+            if isinstance(module, BinaryLayer):
+                module.float_weights = self.absolute_epoch() < self.recipe.float_weight_epochs
 
     def on_train_batch_start(self, batch: TensorBatch, batch_index: int) -> None:
-        total = self.steps_per_epoch * self.recipe.epochs
-        step = self.absolute_epoch() * self.steps_per_epoch + batch_index
+        first_epoch, epochs = self.step_of_training()
+        total = self.steps_per_epoch * epochs
+        step = (self.absolute_epoch() - first_epoch) * self.steps_per_epoch + batch_index
         rate = self.recipe.learning_rate * learning_rate_factor(step, total, self.recipe.warmup)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate

@@ -20,6 +20,9 @@ class Recipe:
     share of the teacher in the loss, `temperature` softens its answers (Hinton et al. 2015, arXiv:1503.02531). A binary
     network starts from the weights of the full one, unless `from_full` is false. `ends` are those where `train` is not
     told; `estimator` to `embeddings` are options of `edgenet.nn.binarize`.
+
+    With `float_weights` a network is trained in two steps (Martinez et al. 2020, arXiv:2003.11535, section 4.1), each
+    with a learning rate of its own that rises and falls.
     """
 
     epochs: int
@@ -43,12 +46,18 @@ class Recipe:
     tbptt: int = 0  # truncated back-propagation: steps of a sequence for each of the optimizer; 0: whole sequences
     patience: int = 0  # stop early: epochs without a better validation before training ends; 0: all epochs
     balanced: bool = False  # classes weigh in the loss by how rare they are: N / (classes * N of the class)
+    float_weights: float = 0.0  # the share of the epochs, at first, in which activations alone are binary
     fitted_gains: bool = False  # recurrent layers begin with gains fitted to the full network (`edgenet.nn.calibrate`)
     word_dropout: float = 0.0  # a: tokens become <unk> in training with probability a / (a + their count); 0: none
 
     def binary_options(self) -> dict[str, Any]:
         """What of it `edgenet.nn.binarize` takes."""
         return {name: getattr(self, name) for name in BINARY_OPTIONS}
+
+    @property
+    def float_weight_epochs(self) -> int:
+        """How many epochs, at first, have float weights; at least one has binary ones."""
+        return max(0, min(round(self.float_weights * self.epochs), self.epochs - 1))
 
     @property
     def needs_full(self) -> bool:
@@ -105,8 +114,9 @@ _LANGUAGE = _recipes(
 )
 _LANGUAGE["full"] = _TEXT["full"]
 _PRONOUNCER = _recipes(
-    (10, 10, 25), (2e-3, 2e-3, 4e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True
+    (10, 10, 18), (2e-3, 2e-3, 2e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True
 )
+_PRONOUNCER["xnor"] = replace(_PRONOUNCER["xnor"], float_weights=0.45)
 _PRONOUNCER["full"] = _TEXT["full"]
 
 # Few texts, learnt in few passes: more of them are learnt by heart. Word dropout makes as many more words unknown as
@@ -145,7 +155,7 @@ _DEFAULT = {"": _OWN} | {name: recipes for recipes, names in _SHARED for name in
 _THOROUGH_FACTOR = 4
 _XNOR_NET = {
     "estimator": "ste", "weight_estimator": "ste", "scale": "mean", "threshold": False, "activation_scale": True,
-    "ends": "fp32", "distillation": 0.0, "from_full": False,
+    "ends": "fp32", "distillation": 0.0, "from_full": False, "float_weights": 0.0,
 }  # fmt: skip
 """What tells the plain method of Rastegari et al. 2016 (XNOR-Net, arXiv:1603.05279) from ours: each network learns from
 the classes alone, from weights of its own, sign() has no thresholds and the gradient of a clipped identity, and the

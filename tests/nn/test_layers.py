@@ -76,6 +76,20 @@ def test_all_parameters_get_finite_gradients(estimator, scheme, memory_format):
         assert gradient.any(), name
 
 
+@pytest.mark.parametrize("make", [lambda: BinaryConv2d(3, 4, 2), lambda: BinaryLinear(3, 4)])
+def test_in_the_first_of_two_steps_training_has_float_weights_and_inference_binary_ones(make):
+    layer = filled(make())
+    before = layer.scaled_weight()
+    layer.float_weights = True
+    assert torch.equal(layer.scaled_weight(), layer.weight)
+    x = torch.randn(2, 3, 5, 5) if isinstance(layer, BinaryConv2d) else torch.randn(2, 3)
+    trained, inferred = layer.train()(x), layer.eval()(x)
+    layer.float_weights = False
+    assert not torch.allclose(layer.train()(x), trained)
+    assert torch.equal(layer.eval()(x), inferred)
+    assert torch.equal(layer.scaled_weight(), before)
+
+
 def test_inference_of_xnor_is_exact_integers_times_scale():
     layer = BinaryConv2d(64, 8, 3, padding=1, bias=False).eval()
     sums = layer(torch.randn(1, 64, 6, 6)) / layer.scaling_factor().view(-1, 1, 1)

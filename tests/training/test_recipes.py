@@ -2,7 +2,7 @@ import pytest
 
 from edgenet.cli.binarize import binarize
 from edgenet.models import list_models
-from edgenet.training.recipes import _DEFAULT, get_recipe, list_recipes
+from edgenet.training.recipes import _DEFAULT, Recipe, get_recipe, list_recipes
 
 FITTED = ("random_cnn", "elm", "esn")
 """In closed form, without steps."""
@@ -21,6 +21,13 @@ def test_thorough_is_the_default_with_four_times_the_epochs(name, scheme):
     assert 0 <= default.learning_rate < 0.1
     assert (default.learning_rate == 0) == (name in FITTED)
     assert thorough.as_dict() == default.as_dict() | {"epochs": 4 * default.epochs}
+
+
+@pytest.mark.parametrize(
+    ("epochs", "share", "found"), [(10, 0.0, 0), (10, 0.45, 4), (1, 0.45, 0), (2, 0.9, 1), (0, 0.5, 0)]
+)
+def test_some_epochs_have_float_weights_but_not_the_last(epochs, share, found):
+    assert Recipe(epochs, 0.1, float_weights=share).float_weight_epochs == found
 
 
 @pytest.mark.parametrize("name", ["", "resnet18", "lstm"])

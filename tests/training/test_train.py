@@ -3,6 +3,7 @@ import math
 import os
 import signal
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from edgenet.errors import EdgenetError
+from edgenet.nn import BinaryConv2d
 from edgenet.training import Recipe, load_checkpoint, train
 from tests.training.data import SHAPE, Shapeless, make_stripes, needs_arguments, no_model, three_classes, tiny
 
@@ -241,6 +243,34 @@ def test_the_recipe_of_xnor_net_trains_from_scratch_with_scales_of_activations_a
     assert torch.equal(again(x), xnor.model(x))
     (other,), _ = run(stripes, tmp_path / "other", schemes=["xnor"], epochs=0, recipe="xnor-net", ends="binary")
     assert other.metadata["ends"] == "binary"
+
+
+def test_two_steps_train_float_weights_before_binary_ones(stripes, tmp_path, monkeypatch):
+    seen = []
+    scaled_weight = BinaryConv2d.scaled_weight
+    monkeypatch.setattr(
+        BinaryConv2d, "scaled_weight", lambda layer: seen.append(layer.float_weights) or scaled_weight(layer)
+    )
+    recipe = replace(RECIPE, epochs=6, float_weights=0.5)
+    (xnor,), _ = run(stripes, tmp_path, schemes=["xnor"], recipe={"full": RECIPE, "xnor": recipe})
+    steps = len(seen) // 2
+    assert seen == [True] * steps + [False] * steps
+    assert xnor.accuracy >= 0.8
+    assert (xnor.metadata["recipe"]["float_weights"], xnor.metadata["epochs"]) == (0.5, 6)
+
+
+def test_two_steps_interrupted_between_them_end_with_the_very_same_weights(stripes, tmp_path):
+    def press_control_c(event):
+        if (event.kind, event.scheme, event.epoch) == ("epoch", "xnor", 2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    options = {"schemes": ["xnor"], "recipe": replace(RECIPE, float_weights=0.5)}
+    (whole,), _ = run(stripes, tmp_path / "whole", **options)
+    with pytest.raises(KeyboardInterrupt):
+        run(stripes, tmp_path / "parts", on_event=press_control_c, **options)
+    (parts,), _ = run(stripes, tmp_path / "parts", resume=True, **options)
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, parts.model.state_dict()[name]), name
 
 
 def test_mixed_precision_trains_float_weights_and_is_recorded(finished, stripes, tmp_path):
