@@ -292,11 +292,8 @@ def _floats(
         tail = f"\n{store_bits(outputs, out[1])}"
 
     if absorbed.pool == (1, 1):
-        return (
-            head
-            + _position(absorbed, _over_outputs(shape, parts.sums.before, f"{make}\n{before}\n{after}\n{store}"))
-            + tail
-        )
+        whole = _over_outputs(shape, parts.sums.before, f"{make}\n{before}\n{after}\n{store}")
+        return f"{head}{_position(absorbed, whole)}{tail}"
     # A sum that grows makes what comes before the pooling no smaller, so the largest of each is the largest result.
     merge = f"{make}\n{before}\nif (v > best[o]) best[o] = v;"
     start = loop(outputs, "best[o] = -INFINITY;")

@@ -22,7 +22,8 @@ class Recipe:
     told; `estimator` to `embeddings` are options of `edgenet.nn.binarize`.
 
     With `float_weights` a network is trained in two steps (Martinez et al. 2020, arXiv:2003.11535, section 4.1), each
-    with a learning rate of its own that rises and falls.
+    with a learning rate of its own that rises and falls. Raises EdgenetError where it has `patience` as well, which
+    could end training before weights were ever binary.
     """
 
     epochs: int
@@ -49,6 +50,10 @@ class Recipe:
     float_weights: float = 0.0  # the share of the epochs, at first, in which activations alone are binary
     fitted_gains: bool = False  # recurrent layers begin with gains fitted to the full network (`edgenet.nn.calibrate`)
     word_dropout: float = 0.0  # a: tokens become <unk> in training with probability a / (a + their count); 0: none
+
+    def __post_init__(self) -> None:
+        if self.float_weights and self.patience:
+            raise EdgenetError("a recipe in two steps (float_weights) cannot have patience: leave one at 0")
 
     def binary_options(self) -> dict[str, Any]:
         """What of it `edgenet.nn.binarize` takes."""
@@ -113,6 +118,7 @@ _LANGUAGE = _recipes(
     (10, 10, 15), (2e-3, 4e-3, 6e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True
 )
 _LANGUAGE["full"] = _TEXT["full"]
+# Over so many words binary weights and activations at once are learnt worse than one after the other.
 _PRONOUNCER = _recipes(
     (10, 10, 18), (2e-3, 2e-3, 2e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True
 )

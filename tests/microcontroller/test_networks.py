@@ -79,6 +79,14 @@ def test_convolutions_in_groups_give_the_same(options, tmp_path):
     assert found.max_abs_error < (0.1 if "activations" in options else 1e-4)
 
 
+def test_signs_in_groups_that_share_bytes_are_refused(tmp_path):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 36, 1), BinaryConv2d(36, 9, 3, groups=3, scheme="xnor"), nn.Flatten())
+    export(network, torch.randn(8, 3, 6, 6), tmp_path / "net.onnx")
+    with pytest.raises(EdgenetError, match="groups of a multiple of 8 channels"):
+        compile_network(tmp_path / "net.onnx")
+
+
 def test_a_state_that_is_fed_back_goes_on_where_it_ended(tmp_path):
     torch.manual_seed(0)
     network = create("lstm", 4, "bwn", in_channels=6, hidden_size=10)

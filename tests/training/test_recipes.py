@@ -1,6 +1,7 @@
 import pytest
 
 from edgenet.cli.binarize import binarize
+from edgenet.errors import EdgenetError
 from edgenet.models import list_models
 from edgenet.training.recipes import _DEFAULT, Recipe, get_recipe, list_recipes
 
@@ -28,6 +29,11 @@ def test_thorough_is_the_default_with_four_times_the_epochs(name, scheme):
 )
 def test_some_epochs_have_float_weights_but_not_the_last(epochs, share, found):
     assert Recipe(epochs, 0.1, float_weights=share).float_weight_epochs == found
+
+
+def test_two_steps_cannot_be_stopped_early():
+    with pytest.raises(EdgenetError, match="cannot have patience"):
+        Recipe(10, 0.1, float_weights=0.5, patience=2)
 
 
 @pytest.mark.parametrize("name", ["", "resnet18", "lstm"])
