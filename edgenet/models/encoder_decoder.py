@@ -15,11 +15,13 @@ class Attention(nn.Module):
     """Global attention with the general score (Luong et al. 2015, arXiv:1508.04025, sections 3 and 3.1).
 
     `a[t] = softmax over s of h[t] W_a m[s]`, `y[t] = tanh(W_c [sum of a[t, s] m[s]; h[t]])`, over the real steps s of
-    the memory only. Without input feeding, so that training takes all steps of a target at once.
+    the memory only. Without input feeding, so that training takes all steps of a target at once. With `shortcut`, h[t]
+    is added to y[t]: floats pass by products that see signs alone.
     """
 
-    def __init__(self, hidden_size: int, memory_size: int) -> None:
+    def __init__(self, hidden_size: int, memory_size: int, shortcut: bool = False) -> None:
         super().__init__()
+        self.shortcut = shortcut
         self.query = nn.Linear(hidden_size, memory_size, bias=False)
         self.combine = nn.Linear(memory_size + hidden_size, hidden_size)
 
@@ -28,7 +30,8 @@ class Attention(nn.Module):
         scores = self.query(hidden) @ memory.transpose(1, 2)
         real = step_mask(memory_lengths, memory.shape[1]).t().unsqueeze(1)
         weights = torch.where(real, scores, -1e9).softmax(2)  # beyond any score: exp() of it is 0
-        return torch.tanh(self.combine(torch.cat([weights @ memory, hidden], 2)))
+        combined = torch.tanh(self.combine(torch.cat([weights @ memory, hidden], 2)))
+        return combined + hidden if self.shortcut else combined
 
 
 class Encoder(nn.Module):
@@ -80,13 +83,14 @@ class AttentionDecoder(nn.Module):
     open_axes: ClassVar[dict[str, dict[int, str]]] = {"memory": {1: "memory_time"}, "memory_lengths": {}}
 
     def __init__(
-        self, cell: str, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int, memory_size: int
-    ) -> None:
+        self, cell: str, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int,
+        memory_size: int, shortcut: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.vocabulary_size = vocabulary_size
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=0)
         self.stack = RecurrentStack(cell, embedding_size, hidden_size, num_layers)
-        self.attention = Attention(hidden_size, memory_size)
+        self.attention = Attention(hidden_size, memory_size, shortcut)
         self.fc = nn.Linear(hidden_size, vocabulary_size)
 
     def forward(
@@ -128,14 +132,14 @@ class EncoderDecoder(nn.Module):
 
 def _from_text(
     cell: str, source_vocabulary_size: int, target_vocabulary_size: int, embedding_size: int, hidden_size: int,
-    num_layers: int,
+    num_layers: int, shortcut: bool,
 ) -> EncoderDecoder:  # fmt: skip
     tensors = num_layers * (2 if cell == "lstm" else 1)
     encoder = TextEncoder(
         cell, source_vocabulary_size, embedding_size, hidden_size // 2, num_layers, tensors, hidden_size
     )
     decoder = AttentionDecoder(
-        cell, target_vocabulary_size, embedding_size, hidden_size, num_layers, encoder.memory_size
+        cell, target_vocabulary_size, embedding_size, hidden_size, num_layers, encoder.memory_size, shortcut
     )
     return EncoderDecoder(encoder, decoder, (12,))
 
@@ -143,16 +147,16 @@ def _from_text(
 @register_model
 def translator(
     num_classes: int = 8000, scheme: str = "full", source_vocabulary_size: int = 8000, embedding_size: int = 128,
-    hidden_size: int = 256, num_layers: int = 1, cell: str = "lstm",
+    hidden_size: int = 256, num_layers: int = 1, cell: str = "lstm", shortcut: bool = True,
 ) -> EncoderDecoder:  # fmt: skip
     """Encoder-decoder with attention (Luong et al. 2015); the classes are the target vocabulary."""
-    return _from_text(cell, source_vocabulary_size, num_classes, embedding_size, hidden_size, num_layers)
+    return _from_text(cell, source_vocabulary_size, num_classes, embedding_size, hidden_size, num_layers, shortcut)
 
 
 @register_model
 def pronouncer(
     num_classes: int = 74, scheme: str = "full", source_vocabulary_size: int = 32, embedding_size: int = 64,
-    hidden_size: int = 256, num_layers: int = 1, cell: str = "lstm",
+    hidden_size: int = 256, num_layers: int = 1, cell: str = "lstm", shortcut: bool = True,
 ) -> EncoderDecoder:  # fmt: skip
     """Letters to phonemes (Yao and Zweig 2015, arXiv:1506.00196, here with attention): small vocabularies."""
-    return _from_text(cell, source_vocabulary_size, num_classes, embedding_size, hidden_size, num_layers)
+    return _from_text(cell, source_vocabulary_size, num_classes, embedding_size, hidden_size, num_layers, shortcut)

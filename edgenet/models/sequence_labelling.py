@@ -42,9 +42,10 @@ class LanguageModel(OnlineLabeller):
     """Scores of the next token, below `vocabulary_size`, after each token; 0 is padding."""
 
     def __init__(
-        self, cell: str, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int, dropout: float
-    ) -> None:
-        stack = RecurrentStack(cell, embedding_size, hidden_size, num_layers, dropout=dropout)
+        self, cell: str, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int, dropout: float,
+        shortcuts: bool,
+    ) -> None:  # fmt: skip
+        stack = RecurrentStack(cell, embedding_size, hidden_size, num_layers, dropout=dropout, shortcuts=shortcuts)
         super().__init__(stack, vocabulary_size, nn.Embedding(vocabulary_size, embedding_size, padding_idx=0))
         self.input_shape = (32,)
         self.vocabulary_size = vocabulary_size
@@ -98,7 +99,11 @@ def token_labeller(
 @register_model
 def language_model(
     num_classes: int = 96, scheme: str = "full", embedding_size: int = 64, hidden_size: int = 256, num_layers: int = 2,
-    cell: str = "lstm", dropout: float = 0.1,
+    cell: str = "lstm", dropout: float = 0.1, shortcuts: bool = True,
 ) -> LanguageModel:  # fmt: skip
-    """Recurrent language model (Mikolov et al. 2010) over characters or words; the classes are the vocabulary."""
-    return LanguageModel(cell, num_classes, embedding_size, hidden_size, num_layers, dropout)
+    """Recurrent language model (Mikolov et al. 2010) over characters or words; the classes are the vocabulary.
+
+    `dropout` is the full network's: with 1-bit weights it learns too little by heart for it.
+    """
+    dropout = dropout if scheme == "full" else 0.0
+    return LanguageModel(cell, num_classes, embedding_size, hidden_size, num_layers, dropout, shortcuts)

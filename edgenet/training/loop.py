@@ -107,6 +107,8 @@ class TrainingLoop(LightningModule):
         total = self.steps_per_epoch * epochs
         step = (self.absolute_epoch() - first_epoch) * self.steps_per_epoch + batch_index
         rate = self.recipe.learning_rate * learning_rate_factor(step, total, self.recipe.warmup)
+        if first_epoch:
+            rate *= self.recipe.second_rate
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate
         set_progress(self.network, step / total)

@@ -22,8 +22,8 @@ class Recipe:
     told; `estimator` to `embeddings` are options of `edgenet.nn.binarize`.
 
     With `float_weights` a network is trained in two steps (Martinez et al. 2020, arXiv:2003.11535, section 4.1), each
-    with a learning rate of its own that rises and falls. Raises EdgenetError where it has `patience` as well, which
-    could end training before weights were ever binary.
+    with a learning rate of its own that rises and falls; the second's is the share `second_rate` of the first's. Raises
+    EdgenetError where it has `patience` as well, which could end training before weights were ever binary.
     """
 
     epochs: int
@@ -48,6 +48,7 @@ class Recipe:
     patience: int = 0  # stop early: epochs without a better validation before training ends; 0: all epochs
     balanced: bool = False  # classes weigh in the loss by how rare they are: N / (classes * N of the class)
     float_weights: float = 0.0  # the share of the epochs, at first, in which activations alone are binary
+    second_rate: float = 1.0  # of the learning rate, where weights are binary after `float_weights`
     fitted_gains: bool = False  # recurrent layers begin with gains fitted to the full network (`edgenet.nn.calibrate`)
     word_dropout: float = 0.0  # a: tokens become <unk> in training with probability a / (a + their count); 0: none
 
@@ -113,16 +114,19 @@ _RANDOMLY_WIRED = _recipes((6, 6, 12), (2e-3, 2e-3, 2e-3))
 _TEXT = _recipes((10, 10, 15), (2e-3, 2e-3, 3e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary")
 _TEXT["full"] = replace(_TEXT["full"], embeddings=None)
 
-# Over long lines gains of 1 lose what the full network knows: bwn began worse than chance and xnor did not learn.
+# Over long lines gains of 1 lose what the full network knows: bwn began worse than chance and xnor did not learn. What
+# the full network answers is learnt as it is, for what counts is how likely the right token is.
 _LANGUAGE = _recipes(
-    (10, 10, 15), (2e-3, 4e-3, 6e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True
-)
+    (10, 10, 15), (2e-3, 4e-3, 6e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True,
+    temperature=1.0,
+)  # fmt: skip
 _LANGUAGE["full"] = _TEXT["full"]
 # Over so many words binary weights and activations at once are learnt worse than one after the other.
 _PRONOUNCER = _recipes(
-    (10, 10, 18), (2e-3, 2e-3, 2e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True
-)
-_PRONOUNCER["xnor"] = replace(_PRONOUNCER["xnor"], float_weights=0.45)
+    (10, 10, 18), (2e-3, 2e-3, 2e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True,
+    temperature=1.0,
+)  # fmt: skip
+_PRONOUNCER["xnor"] = replace(_PRONOUNCER["xnor"], float_weights=0.45, second_rate=0.5)
 _PRONOUNCER["full"] = _TEXT["full"]
 
 # Few texts, learnt in few passes: more of them are learnt by heart. Word dropout makes as many more words unknown as

@@ -10,7 +10,7 @@ from edgenet.models import create, example_inputs, get_entry
 from edgenet.models.encoder_decoder import Attention
 from edgenet.models.recurrent_stack import RecurrentStack
 from edgenet.models.string_recognition import StringReader
-from edgenet.nn import calibrate
+from edgenet.nn import calibrate, run_recurrent
 
 PADDED = ["text_classifier", "frame_classifier", "frame_labeller", "token_labeller", "language_model", "translator",
           "pronouncer", "captioner", "string_reader"]  # fmt: skip
@@ -137,6 +137,32 @@ def test_attention_is_that_of_the_paper():
     context = (scores.softmax(0).unsqueeze(1) * memory[0]).sum(0)
     expected = torch.tanh(attention.combine(torch.cat([context, hidden[0, 0]])))
     torch.testing.assert_close(attention(hidden, memory, torch.tensor([5]))[0, 0], expected)
+
+
+def test_a_shortcut_adds_what_attention_was_given():
+    hidden, memory, lengths = torch.randn(2, 3, 4), torch.randn(2, 5, 6), torch.tensor([5, 2])
+    attention = Attention(4, 6, shortcut=True)
+    found = attention(hidden, memory, lengths)
+    attention.shortcut = False
+    torch.testing.assert_close(found, attention(hidden, memory, lengths) + hidden)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+def test_shortcuts_add_what_a_layer_was_given_to_what_it_hands_on(cell, bidirectional):
+    stack = RecurrentStack(cell, 5, 4, 3, bidirectional=bidirectional, dropout=0.5, shortcuts=True).eval()
+    x, lengths = torch.randn(2, 6, 5), torch.tensor([6, 3])
+    state = torch.randn(stack.state_tensors * 3 * stack.directions, 2, 4)
+    found, final = stack(x, state, lengths)
+    of_levels = state.unflatten(0, (stack.state_tensors, 3, stack.directions)).unbind(1)
+    finals = []
+    for rnn, tensors in zip([stack.rnn, *stack.above], of_levels, strict=True):
+        output, last = run_recurrent(rnn, x, tuple(tensors) if cell == "lstm" else tensors[0], lengths)
+        x = output + x if finals else output
+        finals.append(torch.stack(last) if cell == "lstm" else last.unsqueeze(0))
+    torch.testing.assert_close(found, x)
+    torch.testing.assert_close(final, torch.stack(finals, 1).flatten(0, 2))
+    assert not found[1, 3:].any()
 
 
 @pytest.mark.parametrize("width", [28, 29, 30, 31, 96])

@@ -259,6 +259,22 @@ def test_two_steps_train_float_weights_before_binary_ones(stripes, tmp_path, mon
     assert (xnor.metadata["recipe"]["float_weights"], xnor.metadata["epochs"]) == (0.5, 6)
 
 
+def test_the_second_of_two_steps_has_a_learning_rate_of_its_own(stripes, tmp_path, monkeypatch):
+    rates = []
+    step = torch.optim.AdamW.step
+
+    def watch(optimizer, *arguments, **options):
+        rates.append(optimizer.param_groups[0]["lr"])
+        return step(optimizer, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watch)
+    recipe = replace(RECIPE, epochs=6, float_weights=0.5, second_rate=0.25)
+    run(stripes, tmp_path, schemes=["xnor"], recipe=recipe, distill=False)
+    first, second = rates[: len(rates) // 2], rates[len(rates) // 2 :]
+    assert second == pytest.approx([rate / 4 for rate in first])
+    assert max(first) <= recipe.learning_rate
+
+
 def test_two_steps_interrupted_between_them_end_with_the_very_same_weights(stripes, tmp_path):
     def press_control_c(event):
         if (event.kind, event.scheme, event.epoch) == ("epoch", "xnor", 2):
