@@ -1,7 +1,6 @@
 """Measures run folders and .onnx files: size, memory, latency, speedup, accuracy, each row from one file."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,9 @@ from typing import Any
 from edgenet.bench import results
 from edgenet.bench.devices.base import MIN_RUNS, MIN_SECONDS, Device, Progress, Settings
 from edgenet.bench.devices.registry import get_device
+from edgenet.bench.inputs import SEED
 from edgenet.bench.quantizing import quantizer
+from edgenet.bench.together import on_each
 from edgenet.errors import EdgenetError
 
 
@@ -34,7 +35,8 @@ def run(
     Args:
         targets: run folders and .onnx files. A file with `edgenet` nodes gives a native row, where the device has the
             operator library, and a portable one.
-        devices: what `edgenet devices` lists, or Devices; several measure at the same time.
+        devices: what `edgenet devices` lists, or Devices; several measure at the same time, and those that fail are
+            named in the result's `failures`, with a sentence each.
         threads: threads of ONNX Runtime within an operator.
         min_runs: least number of undisturbed runs of every row.
         min_seconds: least time of undisturbed runs of every row, in seconds.
@@ -44,11 +46,12 @@ def run(
         profile: whether to say where the time goes, operator by operator.
         quantize: `int8` adds ONNX Runtime's own 8-bit version of every full-precision file as a row.
         command: what the user typed, for the record.
-        seed: the seed of the training, for the record.
+        seed: the seed of the training, for the record; left out, that of made-up inputs.
         progress: called with the fraction done and what is being done.
 
     Raises:
-        EdgenetError: a target is missing or cannot run, there is no such device, or a figure is out of range.
+        EdgenetError: there is no such device, or a figure is out of range; or on each of the devices a target is
+            missing or cannot run, or the device cannot be used.
     """
     if min_runs < 1 or min_seconds <= 0:
         raise EdgenetError(f"min_runs is {min_runs} and min_seconds is {min_seconds}; both must be above 0.")
@@ -59,33 +62,20 @@ def run(
     with ExitStack() as stack:
         for place in places:
             stack.callback(place.close)
-        environments = {place.name: place.environment(threads) for place in places}
         settings = Settings(
             threads, min_runs, min_seconds, dict(shapes or {}),
             inputs=Path(inputs) if inputs else None, accuracy=accuracy, profile=profile,
             quantize=stack.enter_context(quantizer(quantize, shapes, inputs)) if quantize else None,
         )  # fmt: skip
-        rows = _measure_everywhere(places, targets, settings, progress)
-        for place in places:
-            environments[place.name].update(place.overhead())
+
+        def measure(place: Device, tell: Progress) -> tuple[dict[str, object], list[dict[str, Any]]]:
+            environment = place.environment(threads)
+            rows = place.measure(targets, settings, tell)
+            return {**environment, **place.learned()}, rows
+
+        measured, failures = on_each(places, measure, progress)
+    environments = {name: environment for name, (environment, _) in measured.items()}
+    rows = [row for _, rows in measured.values() for row in rows]
     for row in rows:
         row["valid"] = not row["flags"]
-    return results.new_result(rows, environments, list(command), seed)
-
-
-def _measure_everywhere(
-    places: Sequence[Device], targets: Sequence[str | Path], settings: Settings, progress: Progress
-) -> list[dict[str, Any]]:
-    if len(places) == 1:
-        return places[0].measure(targets, settings, progress)
-    done = dict.fromkeys((place.name for place in places), 0.0)
-
-    def report(name: str, fraction: float, text: str) -> None:
-        done[name] = fraction
-        progress(sum(done.values()) / len(done), f"{name}: {text}")
-
-    with ThreadPoolExecutor(len(places)) as pool:
-        measured = pool.map(
-            lambda place: place.measure(targets, settings, lambda *state: report(place.name, *state)), places
-        )
-        return [row for rows in measured for row in rows]
+    return results.new_result(rows, environments, list(command), SEED if seed is None else seed, failures)

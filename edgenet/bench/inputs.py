@@ -23,6 +23,8 @@ _TYPES: dict[str, Any] = {
     "tensor(uint8)": np.uint8,
     "tensor(bool)": np.bool_,
 }
+SEED = 0
+"""Of the numbers that are made up."""
 IMAGE_SIZE = 224
 SEQUENCE_LENGTH = 32
 # What those who export recurrent networks call what is carried from call to call.
@@ -120,7 +122,7 @@ def random_feeds(inputs: Sequence[Any], shapes: Mapping[str, Sequence[int]]) -> 
     Raises:
         EdgenetError: an input is of a type that cannot be made up, such as strings.
     """
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(SEED)
     feeds = {}
     for value in inputs:
         if value.type not in _TYPES:

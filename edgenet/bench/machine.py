@@ -11,6 +11,7 @@ from pathlib import Path
 import onnxruntime
 
 import edgenet
+from edgenet.bench.health import Health
 from edgenet.runtime import library
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -27,7 +28,7 @@ def environment(threads: int) -> dict[str, object]:
         "isa": library.isa(),
         "cores": hardware["cores"],
         "threads": threads,
-        "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "governor": Health.now().clock(None).governor,
         "load": round(os.getloadavg()[0], 2),
         "os": hardware["os"],
         "python": platform.python_version(),
@@ -142,47 +143,6 @@ class BlockTimer:
         return busy, stolen, elsewhere
 
 
-def throttle_count() -> int:
-    """Return how often the CPU has throttled for heat since boot; 0 where the kernel does not say."""
-    total = 0
-    for path in Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle/core_throttle_count"):
-        total += int(path.read_text())
-    return total
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What may disturb a measurement without a trace in its times, at one moment."""
-
-    governor: str | None
-    limit_khz: int | None
-    """The highest clock that the system allows, which heat and low power lower."""
-    affinity: frozenset[int]
-    """The cores that this process may use."""
-
-    @classmethod
-    def now(cls) -> "Condition":
-        frequency = "/sys/devices/system/cpu/cpu0/cpufreq/"
-        limit = _first_line(frequency + "scaling_max_freq")
-        return cls(
-            _first_line(frequency + "scaling_governor"),
-            int(limit) if limit and limit.isdecimal() else None,
-            frozenset(os.sched_getaffinity(0)),
-        )
-
-    def changes(self, later: "Condition") -> list[str]:
-        """Return flags of what changed on the machine meanwhile."""
-        flags = []
-        if later.governor != self.governor:
-            flags.append(f"disturbed: the governor was {self.governor} and became {later.governor}")
-        if later.limit_khz != self.limit_khz:
-            flags.append(f"disturbed: the clock's limit was {self.limit_khz} kHz and became {later.limit_khz}")
-        if later.affinity != self.affinity:
-            cores = [",".join(map(str, sorted(cores))) for cores in (self.affinity, later.affinity)]
-            flags.append(f"disturbed: the cores allowed were {cores[0]} and became {cores[1]}")
-        return flags
-
-
 def _busy_ticks() -> dict[int, int]:
     return {core: sum(values[:3]) + sum(values[5:8]) for core, values in _cpu_lines().items()}
 
@@ -209,10 +169,3 @@ def _cpu_information(*keys: str) -> str | None:
         if key.strip() in keys:
             return value.strip()
     return None
-
-
-def _first_line(path: str) -> str | None:
-    try:
-        return Path(path).read_text().strip() or None
-    except OSError:
-        return None

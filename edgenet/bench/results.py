@@ -21,22 +21,26 @@ from edgenet.tasks.measures import get_measure
 
 SCHEMA = 1
 # Keys that earlier results of this schema lack.
-_ADDED = {"robustness"}
+_ADDED = {"robustness", "rounds", "conditions"}
 _THROTTLED = 1.10
 
 ROW_KEYS = (
     "device", "model", "task", "data", "input", "scheme", "ends", "path", "file",
     "file_bytes", "weight_bytes", "activation_peak_bytes", "rss_load_peak_bytes", "rss_run_bytes",
     "parameters", "binary_parameters", "macs", "binary_macs", "operations",
-    "latency_ms", "throughput_per_s", "speedup", "size_ratio", "accuracy", "verified", "robustness",
-    "profile", "energy_mj", "predicted", "microcontroller", "valid", "flags",
+    "latency_ms", "throughput_per_s", "rounds", "speedup", "size_ratio", "accuracy", "verified", "robustness",
+    "profile", "energy_mj", "predicted", "microcontroller", "conditions", "valid", "flags",
 )  # fmt: skip
 
 
 def new_result(
-    rows: list[dict[str, Any]], environments: Mapping[str, object], command: list[str], seed: int | None
+    rows: list[dict[str, Any]],
+    environments: Mapping[str, object],
+    command: list[str],
+    seed: int | None,
+    failures: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return a result with its date and schema."""
+    """Return a result with its date and schema; `failures` says by device why one has no rows."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "schema": SCHEMA,
@@ -44,6 +48,7 @@ def new_result(
         "command": command,
         "seed": seed,
         "environments": dict(environments),
+        "failures": dict(failures or {}),
         "rows": rows,
     }
 
@@ -106,11 +111,17 @@ def external_files(file: Path) -> set[str]:
     return {ExternalDataInfo(tensor).location for tensor in graph.initializer if uses_external_data(tensor)}
 
 
-def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: float, min_runs: int) -> None:
-    """Add latencies in milliseconds and throughput to a row, and flag what makes them doubtful."""
+def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: float) -> None:
+    """Add latencies in milliseconds, throughput and numbers of rounds to a row, and flag what makes them doubtful.
+
+    `low` and `high` are the 95 % interval of the median, `p50`.
+    """
     times = track.times_ms
     summary = statistics.summarize(track.windows_ms)
-    row["latency_ms"] = {"load": load_ms, "first": first_ms, **summary, "runs": len(times)}
+    _, low, high = track.interval_ms
+    row["latency_ms"] = {"load": load_ms, "first": first_ms, **summary, "low": low, "high": high, "runs": len(times)}
+    kept = sum(track.kept)
+    row["rounds"] = {"measured": len(track.blocks), "kept": kept, "alone": sum(track.alone)}
     row["throughput_per_s"] = 1e3 * (row["input"] or [1])[0] / float(np.mean(times))
     row["energy_mj"] = track.energy_mj
     flags = row["flags"]
@@ -119,8 +130,12 @@ def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: flo
     if not track.usable:
         reason = next((f", for example {reason}" for reason in track.disturbances if reason), "")
         flags.append(f"disturbed: only {len(track.clean)} of {len(track.blocks)} rounds were quiet{reason}")
-    if len(times) < min_runs:
-        flags.append(f"too few runs: {len(times)} of {min_runs}")
+    if _mostly(track.accompanied, kept):
+        flags.append(f"disturbed: other cores were at work beside {track.accompanied} of the {kept} rounds that count")
+    if len(times) < track.min_runs:
+        flags.append(f"too few runs: {len(times)} of {track.min_runs}")
+    if sum(times) < track.min_seconds * 1e3:
+        flags.append(f"too short: {sum(times) / 1e3:.2g} of {track.min_seconds:g} seconds were timed")
     third = len(track.clean) // 3
     if track.usable and third:
         medians = [median(block) for block in track.clean]
@@ -129,6 +144,19 @@ def add_latency(row: dict[str, Any], track: Track, load_ms: float, first_ms: flo
             flags.append(
                 f"throttled or crowded: the last third of the rounds ran {drift:.2f} times as long as the first"
             )
+
+
+def _mostly(accompanied: int, rounds: int) -> bool:
+    """Whether other cores worked beside most rounds: a median leaves out what befalls the fewer."""
+    return 2 * accompanied > rounds
+
+
+def judge_latency(row: dict[str, Any]) -> None:
+    """Flag a latency whose interval is wide, of a row that has no part in a speedup, which would be judged instead."""
+    latency = row["latency_ms"]
+    if (latency["high"] - latency["low"]) / 2 > WIDE * latency["p50"]:
+        between = f"{latency['low']:.3g} and {latency['high']:.3g} ms"
+        row["flags"].append(f"wide interval: the latency lies between {between}")
 
 
 def add_comparison(row: dict[str, Any], track: Track, full: dict[str, Any], full_track: Track) -> None:
@@ -140,6 +168,12 @@ def add_comparison(row: dict[str, Any], track: Track, full: dict[str, Any], full
     row["speedup"] = {"over": "full", "median": middle, "low": low, "high": high, "windows": windows}
     if not pairs.usable and track.usable:
         row["flags"].append(f"disturbed: in only {pairs.clean} of {pairs.rounds} rounds were this and full both quiet")
+    compared = sum(map(len, pairs.ratios))
+    if _mostly(pairs.accompanied, compared) and not _mostly(track.accompanied, sum(track.kept)):
+        row["flags"].append(
+            f"disturbed: other cores were at work beside {pairs.accompanied} of the {compared} rounds that count for "
+            "the speedup"
+        )
     if (high - low) / 2 > WIDE * middle:
         row["flags"].append(f"wide interval: the speedup lies between {low:.2f} and {high:.2f}")
 
@@ -174,6 +208,7 @@ def read_result(path: str | Path) -> dict[str, Any]:
         raise EdgenetError(f"{path} is of schema {result.get('schema')}; this edgenet reads schema {SCHEMA}.")
     for row in rows:
         row |= {key: None for key in _ADDED if key not in row}
+    result.setdefault("failures", {})
     return result
 
 

@@ -18,7 +18,7 @@ WINDOWS = 5
 MAX_WINDOWS = 15
 MIN_ROUNDS = 10
 WIDE = 0.05
-"""Half the width of a speedup's interval, as a share of it, beyond which a row is not valid."""
+"""Half the width of an interval, as a share of the speedup or latency, beyond which a row is not valid."""
 # Windows are added while an interval is wider than this; a little less than WIDE.
 _NARROW = 0.045
 _BLOCK_SECONDS = 0.1
@@ -35,6 +35,10 @@ _MOST_TIMES = 20
 class Track:
     """What one model measured, a block a round."""
 
+    min_runs: int = 0
+    """Least number of runs that are enough."""
+    min_seconds: float = 0.0
+    """Least time of runs that is enough, in seconds."""
     blocks: list[list[float]] = field(default_factory=list)
     """Latencies in milliseconds."""
     disturbances: list[str | None] = field(default_factory=list)
@@ -58,8 +62,14 @@ class Track:
 
     @property
     def kept(self) -> list[bool]:
-        """The blocks whose figures count: the best kind of which there are enough."""
-        return choose(self.windows, self.alone, self.quiet)
+        """The blocks whose figures count: the best kind of which there are enough, rounds as well as runs."""
+        kept = choose(self.windows, self.alone, self.quiet)
+        return kept if self._suffice(kept) else choose(self.windows, self.quiet, self.quiet)
+
+    @property
+    def accompanied(self) -> int:
+        """How many of the blocks whose figures count other cores worked beside."""
+        return sum(kept and company >= _ALONE for kept, company in zip(self.kept, self.companies, strict=True))
 
     @property
     def clean(self) -> list[list[float]]:
@@ -80,6 +90,27 @@ class Track:
     def times_ms(self) -> list[float]:
         """Latencies of all windows."""
         return [time for window in self.windows_ms for time in window]
+
+    @property
+    def interval_ms(self) -> tuple[float, float, float]:
+        """The median latency and its 95 % interval, over windows; of a single window over its rounds, too narrow."""
+        windows = self.windows_ms
+        if len(windows) > 1:
+            return window_interval(windows)
+        blocks = [median(block) for block, kept in zip(self.blocks, self.kept, strict=True) if kept]
+        middle, (_, low, high) = median(windows[0]), window_interval([blocks])
+        return middle, min(low, middle), max(high, middle)
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the latency's 95 % interval, as a share of the latency."""
+        middle, low, high = self.interval_ms
+        return (high - low) / 2 / middle
+
+    @property
+    def enough(self) -> bool:
+        """Whether rounds, runs and time suffice."""
+        return self.usable and self._suffice(self.kept)
 
     @property
     def energy_mj(self) -> float | None:
@@ -106,9 +137,9 @@ class Track:
         for values in (self.blocks, self.disturbances, self.windows, self.energies_mj, self.companies):
             del values[rounds:]
 
-    def enough(self, min_runs: int, min_seconds: float) -> bool:
-        times = [time for block in self.clean for time in block]
-        return self.usable and len(times) >= min_runs and sum(times) >= min_seconds * 1e3
+    def _suffice(self, kept: Sequence[bool]) -> bool:
+        times = [time for block, counts in zip(self.blocks, kept, strict=True) if counts for time in block]
+        return len(times) >= self.min_runs and sum(times) >= self.min_seconds * 1e3
 
 
 def by_window(windows: Sequence[int], keep: Sequence[bool]) -> list[list[int]]:
@@ -136,6 +167,8 @@ class Pairs:
     ratios: list[list[float]]
     clean: int
     rounds: int
+    accompanied: int
+    """Beside how many of the rounds that count other cores worked."""
 
     @property
     def usable(self) -> bool:
@@ -147,11 +180,14 @@ def pair(first: Track, second: Track) -> Pairs:
     """Bring two models' rounds together."""
     alone = [a and b for a, b in zip(first.alone, second.alone, strict=True)]
     both = [a and b for a, b in zip(first.quiet, second.quiet, strict=True)]
+    kept = choose(first.windows, alone, both)
     ratios = [
         [median(first.blocks[i]) / median(second.blocks[i]) for i in numbers]
-        for numbers in by_window(first.windows, choose(first.windows, alone, both))
+        for numbers in by_window(first.windows, kept)
     ]
-    return Pairs(ratios, sum(both), len(both))
+    companies = [max(beside) for beside in zip(first.companies, second.companies, strict=True)]
+    accompanied = sum(counts and company >= _ALONE for counts, company in zip(kept, companies, strict=True))
+    return Pairs(ratios, sum(both), len(both), accompanied)
 
 
 def half_width(pairs: Pairs) -> float:
@@ -171,8 +207,9 @@ def measure(
 ) -> list[Track]:
     """Time all models in turns, in five windows or more, and return a track a model.
 
-    It ends when each model has `min_runs` runs and `min_seconds` seconds, undisturbed, and every ratio's interval is
-    narrow; or with what there is, after 15 windows or twenty times the time that a quiet machine needs.
+    It ends when each model has `min_runs` runs and `min_seconds` seconds, undisturbed, and every interval is narrow,
+    that of a ratio or, of a model that is in none, of its latency; or with what there is, after 15 windows or twenty
+    times the time that a quiet machine needs.
 
     Args:
         launch: given the number of a window, returns for each model a process, warmed up, and about how long one run
@@ -182,7 +219,7 @@ def measure(
 
     Ctrl-C ends it early with what there is.
     """
-    tracks = [Track() for _ in range(rows)]
+    tracks = [Track(min_runs, min_seconds) for _ in range(rows)]
     needed, budget, spent = 0, 0.0, 0.0
     # Rounds alone are waited for until a window shows that other cores never rest.
     alone = True
@@ -204,7 +241,7 @@ def measure(
                     break
             alone = alone and _quiet_rounds(tracks, window, alone) > 0
             spent += time.monotonic() - start
-            if window + 1 >= WINDOWS and (spent > budget or _enough(tracks, references, min_runs, min_seconds)):
+            if window + 1 >= WINDOWS and (spent > budget or _enough(tracks, references)):
                 break
     except KeyboardInterrupt:
         rounds = min(len(track.blocks) for track in tracks)
@@ -243,7 +280,10 @@ def _quiet_rounds(tracks: Sequence[Track], window: int, alone: bool) -> int:
     return sum(all(models) for number, models in zip(tracks[0].windows, rounds, strict=True) if number == window)
 
 
-def _enough(tracks: Sequence[Track], references: Sequence[tuple[int, int]], min_runs: int, min_seconds: float) -> bool:
-    return all(track.enough(min_runs, min_seconds) for track in tracks) and all(
-        half_width(pair(tracks[first], tracks[second])) <= _NARROW for first, second in references
-    )
+def _enough(tracks: Sequence[Track], references: Sequence[tuple[int, int]]) -> bool:
+    if not all(track.enough for track in tracks):
+        return False
+    paired = {number for numbers in references for number in numbers}
+    widths = [half_width(pair(tracks[first], tracks[second])) for first, second in references]
+    widths += [track.half_width for number, track in enumerate(tracks) if number not in paired]
+    return max(widths) <= _NARROW

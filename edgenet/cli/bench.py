@@ -1,14 +1,19 @@
 """`edgenet bench`: measure run folders and .onnx files."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edgenet.cli.base import Command, need_page, need_training, note, progress, see_own_modules, show
 from edgenet.cli.base import write_json as write_json_to
 from edgenet.errors import EdgenetError
+
+if TYPE_CHECKING:
+    from edgenet.bench.devices.base import Device
 
 
 @click.command(cls=Command, short_help="Measure run folders or any .onnx file.")
@@ -18,7 +23,10 @@ from edgenet.errors import EdgenetError
     help="Where to measure, see edgenet devices; several measure at the same time.",
 )  # fmt: skip
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads within an operator.")
-@click.option("--min-runs", default=50, show_default=True, type=click.IntRange(1), help="Least runs of every row.")
+@click.option(
+    "--min-runs", default=50, show_default=True, type=click.IntRange(1),
+    help="Least runs of every row; on a microcontroller, the most samples that it runs.",
+)  # fmt: skip
 @click.option(
     "--min-seconds", default=3.0, show_default=True, type=click.FloatRange(0, min_open=True),
     help="Least time of every row's runs.",
@@ -71,9 +79,11 @@ def bench(
     too: give open sizes with --input-shape, or real inputs with --inputs.
 
     Every network runs in a process of its own, all in turns, in five windows or more, each with new processes where
-    --min-seconds is 0.5 or more. A latency is the median of the windows, and the 95 % interval of a speedup is over
-    windows, which are added (up to 15) while it is wider than 4 %. A row is marked ! where the interval is wider than
-    5 %, or the machine was disturbed; the note says why. Ctrl-C ends the timing early and keeps what was measured.
+    --min-seconds is 0.5 or more. A latency is the median of the windows, and the 95 % interval of a speedup, or of the
+    latency of a file that is compared with none, is over windows, which are added (up to 15) while it is wider than
+    4 %. A row is marked ! where the interval is wider than 5 %, it was timed for less than asked for, or the machine
+    was disturbed, busy with others or throttled; the note says why. Ctrl-C ends the timing early, on every device, and
+    keeps what was measured. A device that fails is named at the end, with exit code 1, and the others' rows are kept.
     """
     from edgenet import bench as room
 
@@ -86,10 +96,11 @@ def bench(
     if html_file:
         need_page()
     before = room.read_result(baseline) if baseline else None
-    places = [room.get_device(device, flash=flash, ram=ram) for device in devices]
+    places = [room.get_device(device, flash=flash, ram=ram) for device in dict.fromkeys(devices)]
     wanted = room.parse_shapes(shapes)
     if inputs and not inputs.is_file():
         raise EdgenetError(f"{inputs} is not a file; --inputs takes what numpy.savez(FILE, input=array) wrote.")
+    _say_what_is_ignored(places)
     targets = list(paths) or [_default_target()]
     attacked = _attack(targets, model) if robustness else {}
     with progress() as report:
@@ -101,8 +112,34 @@ def bench(
     for row in result["rows"]:
         # Of the checkpoint that the file was made of, and of no other file in the folder.
         row["robustness"] = attacked.get(row["scheme"]) if Path(row["file"]).stem == row["scheme"] else None
+    if profile:
+        _say_what_has_no_profile(result)
     _show(result, before, baseline, to_stderr=json_file == "-")
     _write(result, json_file, csv_file, html_file)
+    for device, sentence in result["failures"].items():
+        note(f"Error: {device} has no rows. {sentence}")
+    if result["failures"]:
+        sys.exit(1)
+
+
+def _say_what_is_ignored(devices: "Sequence[Device]") -> None:
+    """Note the options that were given and mean nothing on a device."""
+    context = click.get_current_context()
+    given = {parameter.name: parameter.opts[0] for parameter in context.command.params if parameter.name is not None}
+    for device in devices:
+        options = [
+            given[name] for name in device.ignores
+            if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        ]  # fmt: skip
+        if options:
+            verb = "has" if len(options) == 1 else "have"
+            note(f"{' and '.join(options)} {verb} no effect on {device.name}, where instructions are counted.")
+
+
+def _say_what_has_no_profile(result: dict[str, Any]) -> None:
+    """Note the files of which no profile could be made."""
+    for file in dict.fromkeys(row["file"] for row in result["rows"] if row["profile"] is None):
+        note(f"{file} has no profile: the copy that is profiled may have 2 GiB at most; profile a smaller version.")
 
 
 def _attack(targets: list[Path], model: str | None) -> dict[str, dict[str, Any]]:

@@ -78,6 +78,26 @@ int64_t memory_info(const std::string& wanted) {
   return bytes;
 }
 
+/// How a core's clock is set; of one of which nothing is known, the first core's.
+json::Members clock_of(int core) {
+  const std::string own = kCpus + "cpu" + std::to_string(core) + "/cpufreq/";
+  const std::string folder = entries(own, "scaling_").empty() ? kCpus + "cpu0/cpufreq/" : own;
+  return {{"core", core},
+          {"governor", text_or_null(first_line(folder + "scaling_governor"))},
+          {"limit_khz", number_or_null(first_line(folder + "scaling_max_freq"))},
+          {"frequency_khz", number_or_null(first_line(folder + "scaling_cur_freq"))}};
+}
+
+/// Cooling devices that slow the CPU down; others, such as fans, are free to work.
+std::vector<std::string> brakes() {
+  std::vector<std::string> found = entries("/sys/class/thermal/", "cooling_device");
+  const auto brakes_not = [](const std::string& device) {
+    return first_line(device + "/type").find("cpufreq") == std::string::npos;
+  };
+  found.erase(std::remove_if(found.begin(), found.end(), brakes_not), found.end());
+  return found;
+}
+
 /// Flags of a Raspberry Pi's firmware: what is the case (bits 0 to 3) and has been (16 to 19); 0 on other machines.
 uint32_t firmware_flags() {
   const std::string flags = first_line("/sys/devices/platform/soc/soc:firmware/get_throttled");
@@ -89,13 +109,18 @@ int64_t count_throttling() {
   for (const std::string& cpu : entries(kCpus, "cpu")) {
     total += std::atoll(first_line(cpu + "/thermal_throttle/core_throttle_count").c_str());
   }
-  for (const std::string& device : entries("/sys/class/thermal/", "cooling_device")) {
-    // Other devices, such as fans, are free to work.
-    if (first_line(device + "/type").find("cpufreq") == std::string::npos) continue;
-    total += std::atoll(first_line(device + "/stats/total_trans").c_str());
-  }
+  for (const std::string& device : brakes()) total += std::atoll(first_line(device + "/stats/total_trans").c_str());
   for (uint32_t flags = firmware_flags(); flags != 0; flags &= flags - 1) ++total;
   return total;
+}
+
+/// Whether the CPU is slowed down now.
+bool throttled() {
+  const auto works = [](const std::string& device) {
+    return std::atoll(first_line(device + "/cur_state").c_str()) > 0;
+  };
+  const std::vector<std::string> all = brakes();
+  return (firmware_flags() & 0xF) != 0 || std::any_of(all.begin(), all.end(), works);
 }
 
 json::Value hottest() {
@@ -140,16 +165,13 @@ json::Members describe_machine() {
 }
 
 json::Members describe_health() {
-  json::List cores;
-  for (const int core : allowed_cores()) cores.emplace_back(core);
-  const std::string frequency = kCpus + "cpu0/cpufreq/";
+  json::List clocks;
+  for (const int core : allowed_cores()) clocks.emplace_back(clock_of(core));
   return {{"throttle_count", count_throttling()},
+          {"throttled", throttled()},
           {"temperature_c", hottest()},
-          {"frequency_khz", number_or_null(first_line(frequency + "scaling_cur_freq"))},
-          {"limit_khz", number_or_null(first_line(frequency + "scaling_max_freq"))},
-          {"governor", text_or_null(first_line(frequency + "scaling_governor"))},
           {"load", number_or_null(first_line("/proc/loadavg"))},
-          {"allowed_cores", std::move(cores)}};
+          {"clocks", std::move(clocks)}};
 }
 
 std::vector<int> allowed_cores() {

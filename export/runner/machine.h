@@ -12,9 +12,10 @@ namespace edgenet {
 /// {"cpu", "features", "cores", "os", "glibc", "memory_bytes", "memory_available_bytes"}.
 json::Members describe_machine();
 
-/// {"throttle_count", "temperature_c", "frequency_khz", "limit_khz", "governor", "load", "allowed_cores"}: what may
-/// change while a machine works. The count is of throttling for heat since boot, as far as the kernel or a Raspberry
-/// Pi's firmware tells; the limit is the highest clock that the system allows.
+/// {"throttle_count", "throttled", "temperature_c", "load", "clocks": [{"core", "governor", "limit_khz",
+/// "frequency_khz"}, ...]}: what may change while a machine works. The count is of throttling for heat or low power
+/// since boot, as far as the kernel or a Raspberry Pi's firmware tells, and `throttled` whether it is so now; clocks
+/// are of the cores that this process may use, and a limit is the highest clock that the system allows.
 json::Members describe_health();
 
 /// The cores that this process may use.

@@ -1,6 +1,7 @@
-// edgenet-runner ONNXRUNTIME [LIBRARY]: holds one model and answers requests, a line of JSON each, until its standard
-// input ends; what `python -m edgenet.bench.worker` is where there is Python. ONNXRUNTIME is libonnxruntime.so, LIBRARY
-// the operator library.
+// edgenet-runner [--idle SECONDS] ONNXRUNTIME [LIBRARY]: holds one model and answers requests, a line of JSON each,
+// until its standard input ends; what `python -m edgenet.bench.worker` is where there is Python. ONNXRUNTIME is
+// libonnxruntime.so, LIBRARY the operator library. With --idle it also ends when it has waited so long for a line; an
+// empty one has no reply.
 //
 //   {"do": "describe"}                    -> the machine (machine.h), "onnxruntime", "isa", "operators"
 //   {"do": "health"}                      -> what may change on it (machine.h)
@@ -22,9 +23,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -207,9 +212,39 @@ void end_with_reader(int replies) {
   }).detach();
 }
 
+/// Ends this process where who asks has vanished with the network, of which neither its input nor its output tells for
+/// hours.
+void end_forgotten(int) {
+  constexpr char kSentence[] = "edgenet-runner was asked nothing for as long as --idle says, and has ended\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kSentence, sizeof kSentence - 1);
+  _exit(1);
+}
+
+struct Arguments {
+  unsigned idle_seconds = 0;  ///< 0: waits for ever
+  const char* onnxruntime = nullptr;
+  const char* library = nullptr;
+};
+
+/// What the command line says; nothing where that is not how it is called.
+std::optional<Arguments> read_arguments(int argc, char** argv) {
+  Arguments read;
+  if (argc > 2 && std::strcmp(argv[1], "--idle") == 0) {
+    read.idle_seconds = static_cast<unsigned>(std::strtoul(argv[2], nullptr, 10));
+    if (read.idle_seconds == 0) return {};
+    argc -= 2, argv += 2;
+  }
+  if (argc < 2 || argc > 3) return {};
+  read.onnxruntime = argv[1], read.library = argv[2];  // null at the end
+  return read;
+}
+
 int serve(int argc, char** argv) {
-  if (argc < 2 || argc > 3) {
-    std::fputs("usage: edgenet-runner ONNXRUNTIME [LIBRARY] (libonnxruntime.so and libedgenet_ops.so)\n", stderr);
+  const std::optional<Arguments> arguments = read_arguments(argc, argv);
+  if (!arguments) {
+    std::fputs(
+        "usage: edgenet-runner [--idle SECONDS] ONNXRUNTIME [LIBRARY] (libonnxruntime.so and libedgenet_ops.so)\n",
+        stderr);
     return 2;
   }
   // Whatever a library prints must not get between the replies.
@@ -217,10 +252,17 @@ int serve(int argc, char** argv) {
   dup2(STDERR_FILENO, STDOUT_FILENO);
   std::FILE* out = fdopen(replies, "w");
   end_with_reader(replies);
-  Runtime runtime(argv[1]);
+  Runtime runtime(arguments->onnxruntime);
   Worker worker(runtime);
-  if (argc > 2) runtime.open_library(argv[2]);
+  if (arguments->library) runtime.open_library(arguments->library);
+  std::signal(SIGALRM, end_forgotten);
+  alarm(arguments->idle_seconds);
   for (std::string line; std::getline(std::cin, line);) {
+    if (line.empty()) {  // only says that somebody is there
+      alarm(arguments->idle_seconds);
+      continue;
+    }
+    alarm(0);
     json::Members reply;
     try {
       reply.emplace_back("ok", worker.answer(json::read(line)));
@@ -228,6 +270,8 @@ int serve(int argc, char** argv) {
       reply.emplace_back("error", one_line(error.what()));
     }
     const std::string text = json::Value(std::move(reply)).write() + "\n";
+    // Who is not there does not take the reply either.
+    alarm(arguments->idle_seconds);
     if (std::fwrite(text.data(), 1, text.size(), out) != text.size() || std::fflush(out) != 0) return 1;
   }
   // Not through destructors: a library that tidies up at exit may find another one gone.

@@ -41,7 +41,7 @@ def test_a_run_folder_gives_a_row_a_file_and_path(result: dict) -> None:
 
 
 def test_every_key_is_there_in_every_row_and_the_whole_is_json(result: dict) -> None:
-    assert list(result) == ["schema", "created", "command", "seed", "environments", "rows"]
+    assert list(result) == ["schema", "created", "command", "seed", "environments", "failures", "rows"]
     assert (result["schema"], result["seed"], result["command"]) == (1, 7, ["edgenet", "bench"])
     assert all(tuple(row) == ROW_KEYS for row in result["rows"])
     assert json.loads(json.dumps(result)) == result
@@ -53,6 +53,24 @@ def test_the_environment_names_machine_and_versions(result: dict) -> None:
     assert list(stamp) == keys
     assert (stamp["isa"], stamp["operators"]) == (library.isa(), library.version())
     assert stamp["threads"] == 1
+
+
+def test_a_row_says_under_which_conditions_it_was_measured(result: dict) -> None:
+    for row in result["rows"]:
+        conditions = row["conditions"]
+        assert list(conditions) == ["cores", "warm_up_seconds", "before", "after"]
+        assert set(conditions["cores"]) <= os.sched_getaffinity(0)
+        assert conditions["warm_up_seconds"] == pytest.approx(0.01)
+        for moment in ("before", "after"):
+            assert list(conditions[moment]) == ["governor", "limit_khz", "frequency_khz", "temperature_c", "load"]
+            assert conditions[moment]["load"] >= 0
+        assert conditions["after"]["governor"] == result["environments"]["cpu"]["governor"]
+        assert row["rounds"]["measured"] >= row["rounds"]["kept"] >= 10
+
+
+def test_the_seed_is_that_of_made_up_inputs_where_nothing_was_trained(folder: Path) -> None:
+    result = bench.run([folder / "full.onnx"], accuracy=False, **QUICK)
+    assert result["seed"] == 0
 
 
 def test_size_and_work_are_those_of_the_file(folder: Path, result: dict) -> None:
@@ -80,6 +98,7 @@ def test_latencies_are_told_window_by_window_and_as_a_distribution(result: dict)
         assert 5 <= len(latency["windows"]) <= 15
         assert latency["p50"] == np.median(latency["windows"])
         assert len(latency["quantiles"]) == 21
+        assert latency["low"] <= latency["p50"] <= latency["high"]
         assert latency["quantiles"] == sorted(latency["quantiles"])
         assert latency["quantiles"][0] == latency["min"]
 
@@ -178,6 +197,7 @@ def test_ctrl_c_keeps_what_was_measured_and_flags_it(folder: Path) -> None:
     assert row["accuracy"]["value"] == 1
     assert not row["valid"]
     assert any(flag.startswith("too few runs") for flag in row["flags"])
+    assert any(flag.startswith("too short") and "of 600 seconds" in flag for flag in row["flags"])
     assert "interrupted: 1 of 5 windows were timed" in row["flags"]
 
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,28 @@ def test_a_runner_that_hangs_or_dies_is_told_apart_and_ended(
     )
     listed = subprocess.run(["ps", "-eo", "args"], text=True, capture_output=True, check=True).stdout
     assert str(here.cache) not in listed
+
+
+@pytest.mark.parametrize("beat", [0.2, 60])
+def test_a_runner_that_is_asked_nothing_for_long_stays_as_long_as_it_is_told_that_we_are_there(
+    here: Board, monkeypatch: pytest.MonkeyPatch, beat: float
+) -> None:
+    monkeypatch.setattr(board, "IDLE_SECONDS", 1)
+    monkeypatch.setattr(board, "_BEAT_SECONDS", beat)
+    device = bench.get_device("ssh://board")
+    assert isinstance(device, board.BoardDevice)
+    with device.start() as process:
+        time.sleep(2.5)
+        if beat < 1:
+            assert process.call("describe")["cores"] > 0
+        else:
+            with pytest.raises(EdgenetError, match=r"on board died: .*asked nothing for as long as --idle says"):
+                process.call("describe")
+    device.close()
+
+
+def test_boards_hear_of_us_several_times_before_they_give_us_up() -> None:
+    assert 0 < 5 * board._BEAT_SECONDS <= board.IDLE_SECONDS
 
 
 def assert_matches(pattern: str, text: str) -> None:

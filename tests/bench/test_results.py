@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgenet import bench
-from edgenet.bench import results
+from edgenet.bench import results, statistics
 from edgenet.bench.machine import BlockTimer, quiet_cores
 from edgenet.bench.rounds import Track
 from edgenet.errors import EdgenetError
@@ -46,6 +46,14 @@ def test_a_csv_has_a_column_a_figure(tmp_path: Path) -> None:
     assert rows[1]["flags"] == '["disturbed"]'
 
 
+def test_a_result_of_an_earlier_edgenet_is_read_with_what_it_lacks(tmp_path: Path) -> None:
+    written = result(row("full"))
+    del written["failures"], written["rows"][0]["rounds"], written["rows"][0]["conditions"]
+    bench.write_json(written, tmp_path / "result.json")
+    read = bench.read_result(tmp_path / "result.json")
+    assert (read["failures"], read["rows"][0]["rounds"], read["rows"][0]["conditions"]) == ({}, None, None)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -66,16 +74,17 @@ def test_a_missing_result_is_named(tmp_path: Path) -> None:
         bench.read_result(tmp_path / "none.json")
 
 
-def track(blocks: list[list[float]], disturbed: int = 0) -> Track:
-    made = Track()
+def track(blocks: list[list[float]], disturbed: int = 0, **least: float) -> Track:
+    made = Track(**least)
     for number, block in enumerate(blocks):
         made.add(block, "the host took 30 ms" if number < disturbed else None, number * 5 // len(blocks))
     return made
 
 
-def flags(made: Track, min_runs: int = 1) -> str:
+def flags(made: Track) -> str:
     line = row("full")
-    results.add_latency(line, made, 1.0, 1.0, min_runs)
+    results.add_latency(line, made, 1.0, 1.0)
+    results.judge_latency(line)
     return " ".join(line["flags"])
 
 
@@ -84,7 +93,8 @@ def test_a_quiet_and_long_run_has_no_flags() -> None:
 
 
 def test_a_short_run_says_how_short() -> None:
-    assert flags(track([[1.0]] * 12), min_runs=50) == "too few runs: 12 of 50"
+    assert flags(track([[1.0]] * 12, min_runs=50)) == "too few runs: 12 of 50"
+    assert flags(track([[1.0]] * 12, min_seconds=3)) == "too short: 0.012 of 3 seconds were timed"
 
 
 def test_a_disturbed_run_says_by_what() -> None:
@@ -94,7 +104,7 @@ def test_a_disturbed_run_says_by_what() -> None:
 
 def test_disturbed_blocks_do_not_count_where_enough_are_quiet() -> None:
     line = row("full")
-    results.add_latency(line, track([[9.0]] * 5 + [[1.0]] * 10, disturbed=5), 1.0, 1.0, 1)
+    results.add_latency(line, track([[9.0]] * 5 + [[1.0]] * 10, disturbed=5), 1.0, 1.0)
     assert (line["latency_ms"]["mean"], line["latency_ms"]["runs"], line["flags"]) == (1.0, 10, [])
 
 
@@ -120,6 +130,52 @@ def test_rounds_beside_other_work_count_where_too_few_had_the_machine_alone() ->
     # Enough of them, but all in the first two windows: those of one moment say little of another.
     early = [(1.0, 0.0)] * 10 + [(9.0, 1.0)] * 15
     assert len(in_company(*early).times_ms) == 25
+
+
+def test_rounds_beside_other_work_are_flagged_where_they_are_most_of_those_that_count() -> None:
+    line = row("full")
+    results.add_latency(line, in_company(*[(1.0, 0.1), (9.0, 1.0)] * 10), 1.0, 1.0)
+    assert (line["rounds"], line["flags"]) == ({"measured": 20, "kept": 10, "alone": 10}, [])
+    results.add_latency(line, in_company(*[(1.0, 0.0)] * 4 + [(1.0, 1.0)] * 10), 1.0, 1.0)
+    assert line["rounds"] == {"measured": 14, "kept": 14, "alone": 4}
+    assert line["flags"] == ["disturbed: other cores were at work beside 10 of the 14 rounds that count"]
+    line = row("full")
+    results.add_latency(line, in_company(*[(1.0, 0.0)] * 9 + [(1.0, 1.0)] * 5), 1.0, 1.0)
+    assert (line["rounds"], line["flags"]) == ({"measured": 14, "kept": 14, "alone": 9}, [])
+
+
+def test_a_speedup_over_rounds_beside_other_work_is_flagged_though_each_latency_had_enough_alone() -> None:
+    line = row("xnor")
+    full, fast = in_company(*[(8.0, 0.0), (8.0, 1.0)] * 10), in_company(*[(1.0, 1.0), (1.0, 0.0)] * 10)
+    results.add_comparison(line, fast, row("full"), full)
+    (flag,) = line["flags"]
+    assert flag == "disturbed: other cores were at work beside 20 of the 20 rounds that count for the speedup"
+
+
+def test_what_is_enough_to_stop_is_enough_for_a_row() -> None:
+    made = in_company(*[(1.0, 0.0), (1.0, 1.0)] * 10)
+    made.min_runs = 15
+    # Ten rounds had the machine for themselves, which is too few runs, so the others count as well.
+    assert made.enough
+    line = row("full")
+    results.add_latency(line, made, 1.0, 1.0)
+    assert line["latency_ms"]["runs"] == 20
+    assert not any(flag.startswith("too") for flag in line["flags"])
+    made.min_runs = 21
+    assert not made.enough
+
+
+def test_a_latency_has_an_interval_over_windows_and_a_wide_one_is_flagged() -> None:
+    line = row("full")
+    for medians, expected in (([1.0, 1.01, 1.0, 0.99, 1.0], []), ([1.0, 1.1, 1.0, 0.9, 1.0], ["0.891 and 1.12 ms"])):
+        made = track([[value] for value in medians for _ in range(3)])
+        results.add_latency(line, made, 1.0, 1.0)
+        results.judge_latency(line)
+        latency = line["latency_ms"]
+        middle, low, high = statistics.window_interval([[value] for value in latency["windows"]])
+        assert (latency["p50"], latency["low"], latency["high"]) == (middle, low, high)
+        assert low < middle < high
+        assert line["flags"] == [f"wide interval: the latency lies between {between}" for between in expected]
 
 
 def test_a_machine_that_slows_down_is_flagged() -> None:
@@ -154,9 +210,9 @@ def test_energy_is_that_of_the_undisturbed_runs_and_null_without_a_meter() -> No
     made, line = Track(), row("full")
     for number in range(15):
         made.add([1.0], "the host took 30 ms" if number < 3 else None, number // 3, 50.0 if number < 3 else 7.0)
-    results.add_latency(line, made, 1.0, 1.0, 1)
+    results.add_latency(line, made, 1.0, 1.0)
     assert line["energy_mj"] == 7
-    results.add_latency(line, track([[1.0]] * 12), 1.0, 1.0, 1)
+    results.add_latency(line, track([[1.0]] * 12), 1.0, 1.0)
     assert line["energy_mj"] is None
 
 

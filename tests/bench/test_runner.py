@@ -1,9 +1,9 @@
 """`edgenet-runner`, the worker without Python, held to the one in Python."""
 
 import json
-import os
 import platform
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from onnx import helper
 from edgenet.bench.devices import binaries
 from edgenet.bench.devices.cpu import CpuDevice
 from edgenet.bench.devices.runner import LocalCarrier, RunnerProcess, pack, unpack
+from edgenet.bench.health import Health
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession
 from edgenet.runtime.decoding import SequenceDecoder
@@ -52,9 +53,12 @@ def test_it_describes_its_machine(runner: RunnerProcess) -> None:
     assert described["memory_bytes"] > described["memory_available_bytes"] > 0
     health = runner.call("health")
     assert health["throttle_count"] >= 0
-    assert health["governor"] == ours["governor"]
     assert health["load"] >= 0
-    assert set(health["allowed_cores"]) == os.sched_getaffinity(0)
+    told, here = Health.told(health), CpuDevice().health()
+    assert {core: (clock.governor, clock.limit_khz) for core, clock in told.clocks.items()} == {
+        core: (clock.governor, clock.limit_khz) for core, clock in here.clocks.items()
+    }
+    assert told.throttled == here.throttled
     assert len(runner.call("quiet_cores", count=1)) == 1
 
 
@@ -186,6 +190,39 @@ def test_it_ends_when_nobody_reads_its_replies_though_its_input_stays_open(comma
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(10) == 1
+
+
+def test_it_ends_when_it_hears_nothing_for_long_though_its_input_stays_open(command: list[str]) -> None:
+    patient = [command[0], "--idle", "1", *command[1:]]
+    with subprocess.Popen(patient, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        # Empty lines keep it, and have no reply.
+        for _ in range(8):
+            time.sleep(0.25)
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+        process.stdin.write(b'{"do": "health"}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["ok"]
+        assert process.wait(10) == 1
+        assert process.stdout.read() == b""
+        assert process.stderr.read().endswith(b"asked nothing for as long as --idle says, and has ended\n")
+
+
+def test_work_is_no_idleness(command: list[str], tmp_path: Path) -> None:
+    patient = [command[0], "--idle", "1", *command[1:]]
+    with RunnerProcess(patient, LocalCarrier(tmp_path)) as process:
+        load(process, models.plain(tmp_path / "full.onnx"))
+        assert process.call("warm_up", seconds=1.5)["run_ms"] > 0
+
+
+@pytest.mark.parametrize("words", [["--idle"], ["--idle", "0"], ["--idle", "soon"]])
+def test_an_idle_time_that_is_none_is_refused(command: list[str], words: list[str]) -> None:
+    done = subprocess.run([command[0], *words, *command[1:]], text=True, capture_output=True, check=False, input="")
+    assert done.returncode == 2
+    assert "[--idle SECONDS]" in done.stderr
 
 
 def test_an_encoder_and_its_decoder_say_the_same_as_from_python(runner: RunnerProcess, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ class Settings:
     threads: int = 1
     """Of ONNX Runtime within an operator."""
     min_runs: int = MIN_RUNS
-    """Least number of undisturbed runs of every row."""
+    """Least number of undisturbed runs of every row; on a microcontroller, the most samples that it runs."""
     min_seconds: float = MIN_SECONDS
     """Least time of undisturbed runs of every row, in seconds."""
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -43,6 +43,8 @@ class Device(ABC):
     description: str
     name: str
     """How it was named."""
+    ignores: tuple[str, ...] = ()
+    """Those of `Settings` that mean nothing there."""
 
     @classmethod
     @abstractmethod
@@ -65,8 +67,8 @@ class Device(ABC):
             EdgenetError: a path is missing or cannot run there, or the device cannot be used.
         """
 
-    def overhead(self) -> dict[str, float]:
-        """What measuring has cost beside itself, for the stamp; {} of a device where that is not worth telling."""
+    def learned(self) -> dict[str, object]:
+        """What only measuring could tell, for the stamp, such as what it has cost beside itself; {} where nothing."""
         return {}
 
     def close(self) -> None:  # noqa: B027

@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import select
 import shlex
 import subprocess
 import tempfile
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,10 +21,13 @@ from edgenet.bench.devices.base import Progress, Settings
 from edgenet.bench.devices.binaries import Binaries
 from edgenet.bench.devices.runner import Carrier, RunnerProcess
 from edgenet.bench.devices.worker_device import WorkerDevice
-from edgenet.bench.machine import Condition
+from edgenet.bench.health import Health
 from edgenet.errors import EdgenetError
 
 REPLY_SECONDS = 600.0
+# A runner that hears nothing for so long ends; it does not see that a network has vanished.
+IDLE_SECONDS = 600
+_BEAT_SECONDS = 60.0
 _PROBE_SECONDS = 60.0
 _SLOWEST_UPLOAD = 50_000
 _GOODBYE_SECONDS = 0.5
@@ -219,6 +224,23 @@ class BoardProcess(RunnerProcess):
         # The shell stays, so that it can tell that the runner was killed.
         super().__init__(line.command(f"{script}; exit $?"), carrier, reply_seconds=reply_seconds)
         self._line = line
+        self._writing, self._over = threading.Lock(), threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart.start()
+
+    def _beat(self) -> None:
+        """Send an empty line now and then, so that the runner knows of us while we ask it nothing."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        while not self._over.wait(_BEAT_SECONDS):
+            with self._writing, suppress(OSError):
+                # Who reads nothing has enough to read, and would keep us.
+                if select.select([], [stdin], [], 0)[1]:
+                    stdin.write(b"\n")
+
+    def _write(self, line: bytes) -> None:
+        with self._writing:
+            super()._write(line)
 
     def _read_line(self, interrupts: list[int]) -> str:
         reply = super()._read_line(interrupts)
@@ -242,6 +264,8 @@ class BoardProcess(RunnerProcess):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
+        self._heart.join()
         # The runner ends with its input; the line's program is given the time to pass that on.
         if self._process.stdin is not None and self._process.poll() is None:
             with suppress(OSError, subprocess.TimeoutExpired):
@@ -280,7 +304,8 @@ class BoardDevice(WorkerDevice):
             files = self._binaries(found)
             self.store = Store(self._line, found)
             paths = (files.runner, files.onnxruntime, files.library)
-            self._runner = " ".join(shlex.quote(self.store.file(path)) for path in paths)
+            runner, *libraries = (shlex.quote(self.store.file(path)) for path in paths)
+            self._runner = f"{runner} --idle {IDLE_SECONDS} {' '.join(libraries)}"
             self._control = self._start()
             self._connect_seconds = time.monotonic() - begin
         return self._control
@@ -291,13 +316,14 @@ class BoardDevice(WorkerDevice):
 
     def environment(self, threads: int) -> dict[str, object]:
         control = self._connect()
-        described, health = control.call("describe"), control.call("health")
+        described, health = control.call("describe"), self.health()
+        clock = health.clock(None)
         stamp = {key: described[key] for key in ("cpu", "isa", "cores")}
         return {
             **stamp,
             "threads": threads,
-            "governor": health["governor"],
-            "load": health["load"],
+            "governor": clock.governor,
+            "load": health.load,
             "os": described["os"],
             "python": None,
             "onnxruntime": described["onnxruntime"],
@@ -308,8 +334,8 @@ class BoardDevice(WorkerDevice):
             "memory_bytes": described["memory_bytes"],
             "memory_available_bytes": described["memory_available_bytes"],
             "disk_free_bytes": self.free_bytes,
-            "temperature_c": health["temperature_c"],
-            "frequency_khz": health["frequency_khz"],
+            "temperature_c": health.temperature_c,
+            "frequency_khz": clock.frequency_khz,
         }
 
     def cores(self, threads: int) -> list[int]:
@@ -322,21 +348,18 @@ class BoardDevice(WorkerDevice):
     def native_available(self) -> bool:
         return bool(self._connect().call("describe")["isa"])
 
-    def throttle_count(self) -> int:
-        return int(self._connect().call("health")["throttle_count"])
-
-    def condition(self) -> Condition:
-        health = self._connect().call("health")
-        limit = health["limit_khz"]
-        return Condition(health["governor"], None if limit is None else int(limit), frozenset(health["allowed_cores"]))
+    def health(self) -> Health:
+        return Health.told(self._connect().call("health"))
 
     def measure(self, paths: Sequence[str | Path], settings: Settings, progress: Progress) -> list[dict[str, Any]]:
         rows = super().measure(paths, settings, progress)
         self.store.tidy()
         return rows
 
-    def overhead(self) -> dict[str, float]:
+    def learned(self) -> dict[str, object]:
         return {
+            **super().learned(),
+            "frequency_khz": self._clock.frequency_khz,
             "connect_seconds": self._connect_seconds,
             "launch_seconds": self._launch_seconds,
             "sent_bytes": self.store.sent_bytes,

@@ -8,6 +8,7 @@ import edgenet
 from edgenet.bench import machine
 from edgenet.bench.devices.worker_device import WorkerDevice
 from edgenet.bench.devices.worker_process import WorkerProcess
+from edgenet.bench.health import Health
 
 
 class CpuDevice(WorkerDevice):
@@ -37,8 +38,5 @@ class CpuDevice(WorkerDevice):
 
         return library.why_portable() is None
 
-    def throttle_count(self) -> int:
-        return machine.throttle_count()
-
-    def condition(self) -> machine.Condition:
-        return machine.Condition.now()
+    def health(self) -> Health:
+        return Health.now()

@@ -43,6 +43,10 @@ class Launches:
         self._run_ms: list[float] = []
         self._loaded: list[list[dict[str, Any]]] = [[] for _ in targets]
         self._warm: list[list[dict[str, Any]]] = [[] for _ in targets]
+        self.cores: list[int] = []
+        """The cores that models have run on so far, those of the newest launch first."""
+        self.warm_up_seconds = min(_WARM_UP_SECONDS, settings.min_seconds / 5)
+        """How long each model runs before it is timed."""
         self.overhead_seconds = 0.0
         """What launching has taken beside loading models and warming them up."""
 
@@ -86,13 +90,13 @@ class Launches:
         begin, busy = time.monotonic(), 0.0
         started = [self._stack.enter_context(self._start()) for _ in self.targets]
         cores = self._cores(self._settings.threads)
-        warm_up = min(_WARM_UP_SECONDS, self._settings.min_seconds / 5)
+        self.cores = list(dict.fromkeys([*cores, *self.cores]))
         run_ms = []
         for number, (target, worker) in enumerate(zip(self.targets, started, strict=True)):
             self._tell(f"loading {target.label}")
             loaded = _load(worker, target, cores, self._settings)
             before = time.monotonic()
-            warm = worker.call("warm_up", seconds=warm_up)
+            warm = worker.call("warm_up", seconds=self.warm_up_seconds)
             busy += time.monotonic() - before + loaded["load_ms"] / 1000
             self._loaded[number].append(loaded)
             self._warm[number].append(warm)

@@ -9,7 +9,7 @@ from edgenet.bench import results
 from edgenet.bench.devices.base import Device, Progress, Settings
 from edgenet.bench.devices.launches import Launches
 from edgenet.bench.devices.worker_process import WorkerProcess
-from edgenet.bench.machine import Condition
+from edgenet.bench.health import Clock, Health
 from edgenet.bench.rounds import Track, measure
 from edgenet.bench.targets import collect, reference
 
@@ -20,6 +20,7 @@ class WorkerDevice(Device):
     recording_copies = False
     """Whether a profile takes another copy of each model there, so that it is only made where one is asked for."""
     _launch_seconds = 0.0
+    _clock = Clock()
 
     @abstractmethod
     def cores(self, threads: int) -> list[int]:
@@ -34,16 +35,15 @@ class WorkerDevice(Device):
         """Whether the operator library can be used there."""
 
     @abstractmethod
-    def throttle_count(self) -> int:
-        """Return how often the device has throttled for heat so far."""
+    def health(self) -> Health:
+        """Return how the device is now; what changes of it while it measures makes rows doubtful."""
 
-    def condition(self) -> Condition | None:
-        """Return what must stay as it is while the device measures; None where it cannot be told."""
-        return None
+    def learned(self) -> dict[str, object]:
+        return {"governor": self._clock.governor}
 
     def measure(self, paths: Sequence[str | Path], settings: Settings, progress: Progress) -> list[dict[str, Any]]:
         targets = collect(paths, native=self.native_available(), shapes=settings.shapes, quantize=settings.quantize)
-        throttled, condition = self.throttle_count(), self.condition()
+        before = self.health()
         rows = [results.static_row(self.name, target) for target in targets]
         flags: list[str] = []
         reached = 0.0
@@ -56,7 +56,7 @@ class WorkerDevice(Device):
         with Launches(targets, settings, self.start, self.cores, lambda text: tell(0.0, text)) as launches:
 
             def launch(window: int) -> tuple[list[WorkerProcess], list[float]]:
-                flags.extend(self._changes(condition))
+                flags.extend(before.changes(self.health(), launches.cores))
                 return launches.next(window)
 
             references = [reference(target, targets) for target in targets]
@@ -69,23 +69,29 @@ class WorkerDevice(Device):
                 min_seconds=settings.min_seconds,
                 progress=lambda fraction, text: tell(0.8 * fraction, text),
             )
-            flags.extend(self._changes(condition))
+            after, core = self.health(), next(iter(launches.cores), None)
+            flags.extend(before.changes(after, launches.cores))
+            self._clock = after.clock(core)
+            conditions = {
+                "cores": sorted(launches.cores),
+                "warm_up_seconds": launches.warm_up_seconds,
+                "before": before.stamp(core),
+                "after": after.stamp(core),
+            }
             self._launch_seconds = launches.overhead_seconds
             for number, (row, track) in enumerate(zip(rows, tracks, strict=True)):
                 tell(0.8 + 0.2 * number / len(targets), f"accuracy and memory of {targets[number].label}")
                 self._add_figures(row, track, launches, number, settings)
         for full, i in pairs:
             results.add_comparison(rows[i], tracks[i], rows[full], tracks[full])
-        if self.throttle_count() > throttled:
-            flags.append("throttled: the CPU slowed down for heat")
-        for row in rows:
+        paired = {number for numbers in pairs for number in numbers}
+        for number, row in enumerate(rows):
+            if number not in paired:
+                results.judge_latency(row)
+            row["conditions"] = conditions
             row["flags"].extend(dict.fromkeys(flags))
         tell(1.0, "done")
         return rows
-
-    def _changes(self, before: Condition | None) -> list[str]:
-        now = self.condition()
-        return before.changes(now) if before and now else []
 
     def _add_figures(
         self, row: dict[str, Any], track: Track, launches: Launches, number: int, settings: Settings
@@ -93,7 +99,7 @@ class WorkerDevice(Device):
         row.update(launches.figures(number))
         results.add_work(row, launches.targets[number], launches.shapes(number))
         load_ms, first_ms = launches.start_up_ms(number)
-        results.add_latency(row, track, load_ms, first_ms, settings.min_runs)
+        results.add_latency(row, track, load_ms, first_ms)
         worker = launches.workers[number]
         accuracy = worker.call("accuracy") if settings.accuracy else None
         row["accuracy"] = {**accuracy, "loss_vs_full": None} if accuracy else None
