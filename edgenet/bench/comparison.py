@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgenet.bench.results import folder
@@ -14,11 +14,25 @@ _Z = 1.959964
 # Machines differ by so much from one run to the next; a smaller difference of latencies means nothing.
 _BETWEEN_RUNS = 0.05
 _SAME_SIZE = 0.005
+NOT_JUDGED = "not judged"
+"""The verdict on a time where one of the two results is not valid."""
+MICROCONTROLLER = tuple(f"microcontroller.{key}" for key in ("flash_bytes", "ram_bytes", "instructions"))
+# A microcontroller has no clock, and of the file only what becomes flash.
+_STAND_INS = {
+    "slower": ("microcontroller.instructions", "latency_ms.p50", "instructions"),
+    "larger": ("microcontroller.flash_bytes", "file_bytes", "flash"),
+}
+# What differs from one run to the next on the same machine.
+_OF_THE_MOMENT = {
+    "load", "connect_seconds", "launch_seconds", "sent_bytes", "temperature_c", "frequency_khz",
+    "memory_available_bytes", "disk_free_bytes",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Change:
-    """One figure of two matching rows. `ratio` is second over first, `low` and `high` its 95 % interval if known."""
+    """One figure of two matching rows. `ratio` is second over first, `low` and `high` its 95 % interval if known; all
+    three are None where the pair is not judged."""
 
     figure: str
     first: float | None
@@ -27,7 +41,8 @@ class Change:
     low: float | None
     high: float | None
     verdict: str
-    """`better`, `worse`, `same`, or `unclear` where the interval includes no change, or none can be told."""
+    """`better`, `worse`, `same`, `unclear` where the interval includes no change, or none can be told, or `not judged`
+    where it is a time and one of the two results is not valid."""
     metric: str = ""
     """Of an accuracy, as in `edgenet.tasks.measures`."""
     least_loss: float | None = None
@@ -42,6 +57,15 @@ class RowComparison:
     label: str
     only_in: str | None
     changes: list[Change]
+    flags: dict[str, list[str]] = field(default_factory=dict)
+    """Why a result is not valid, by `first` and `second`; of valid ones nothing."""
+
+    def doubt(self, first: str, second: str) -> str | None:
+        """Return which result was not valid and why, under the names of the two; None where all figures are judged."""
+        if all(change.verdict != NOT_JUDGED for change in self.changes):
+            return None
+        names = {"first": first, "second": second}
+        return " and ".join(f"{names[which]} is not valid ({'; '.join(why)})" for which, why in self.flags.items())
 
 
 @dataclass(frozen=True)
@@ -51,13 +75,26 @@ class Comparison:
     rows: list[RowComparison]
     environment: list[str]
 
+    def as_read_by(self, kind: str) -> "Comparison":
+        """Return the rows as a condition of that kind reads them (`edgenet.bench.conditions`): of a microcontroller
+        instructions stand for the latency and flash for the file, and the label says so."""
+        if kind not in _STAND_INS:
+            return self
+        own, figure, name = _STAND_INS[kind]
+        rows = []
+        for row in self.rows:
+            changes = [replace(change, figure=figure) for change in row.changes if change.figure == own]
+            rows.append(replace(row, label=f"{row.label}, by {name},", changes=changes) if changes else row)
+        return replace(self, rows=rows)
+
 
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Comparison:
     """Match the rows of two results by device, model, scheme, path and file, and compare their figures.
 
     Latencies of two results were not interleaved: their interval (Student's t of the logarithms of the windows'
     medians) knows nothing of what changed on the machine in between, so less than 5 % is unclear. Speedups over full
-    precision, measured in pairs within each result, are the safer comparison.
+    precision, measured in pairs within each result, are the safer comparison. Times of a row that is not valid in one
+    of the two are not judged; sizes, answers and what an emulator counts are, as nothing disturbs them.
     """
     left = {_key(row): row for row in first["rows"]}
     right = {_key(row): row for row in second["rows"]}
@@ -67,7 +104,9 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Comparison:
         parts = (f"{folder(row)}:" if folder(row) else None, *key[1:4])
         label = " ".join(str(part) for part in parts if part is not None)
         if key in left and key in right:
-            rows.append(RowComparison(label, None, _changes(left[key], right[key])))
+            sides = {"first": left[key], "second": right[key]}
+            flags = {name: list(side["flags"]) for name, side in sides.items() if not side["valid"]}
+            rows.append(RowComparison(label, None, _changes(left[key], right[key]), flags))
         else:
             rows.append(RowComparison(label, "first" if key in left else "second", []))
     return Comparison(rows, _environment_changes(first["environments"], second["environments"]))
@@ -78,14 +117,35 @@ def _key(row: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change]:
+    times = [_latency(first["latency_ms"], second["latency_ms"]), _speedup(first["speedup"], second["speedup"])]
+    if not (first["valid"] and second["valid"]):
+        times = [change and _not_judged(change) for change in times]
     changes = [
         _exact("file_bytes", first["file_bytes"], second["file_bytes"]),
         _exact("rss_load_peak_bytes", first["rss_load_peak_bytes"], second["rss_load_peak_bytes"], tolerance=0.05),
-        _latency(first["latency_ms"], second["latency_ms"]),
-        _speedup(first["speedup"], second["speedup"]),
+        *(_exact(figure, _at(first, figure), _at(second, figure)) for figure in MICROCONTROLLER),
+        *(_exact(figure, _at(first, figure), _at(second, figure)) for figure in _predicted(first)),
+        *times,
         _accuracy(first["accuracy"], second["accuracy"]),
     ]
     return [change for change in changes if change is not None]
+
+
+def _not_judged(change: Change) -> Change:
+    return replace(change, ratio=None, low=None, high=None, verdict=NOT_JUDGED)
+
+
+def _predicted(row: Mapping[str, Any]) -> list[str]:
+    """The figures of predicted cycles, one a core."""
+    return [f"predicted.cores.{core}.cycles" for core in (row["predicted"] or {}).get("cores", {})]
+
+
+def _at(row: Mapping[str, Any], figure: str) -> float | None:
+    """The figure of a row that keys joined by dots name; None where there is none."""
+    value: Any = row
+    for key in figure.split("."):
+        value = (value or {}).get(key)
+    return value
 
 
 def _exact(figure: str, first: float | None, second: float | None, tolerance: float = _SAME_SIZE) -> Change | None:
@@ -146,7 +206,7 @@ def _accuracy(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None)
 def _environment_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     changes = []
     for device in first.keys() & second.keys():
-        for key in (key for key in first[device] if key != "load"):
+        for key in (key for key in first[device] if key not in _OF_THE_MOMENT):
             before, after = first[device][key], second[device].get(key)
             if before != after:
                 changes.append(f"{device}: {key} was {before}, is {after}")

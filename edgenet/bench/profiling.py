@@ -16,6 +16,7 @@ import onnx
 import onnx.inliner
 
 from edgenet.bench.recording import KERNEL, Event, Recorder, Runs, model_runs, record, within_run
+from edgenet.bench.results import file_bytes
 from edgenet.runtime.inspection import inspect, read_model
 from edgenet.runtime.operators import DOMAIN
 from edgenet.runtime.shapes import walk
@@ -29,6 +30,7 @@ BETWEEN = "between operators"
 _SECONDS = 0.3
 _LEAST_RUNS, _MOST_RUNS = 5, 100
 _MOST_EVENTS = 200_000
+_MOST_BYTES = 2**31 - 2**24  # protobuf's limit, less some room for marks
 _MARK = re.compile(r"_M(\d+)_")
 _OWN_LAYOUT = re.compile(r"(.*?)(_bn)?_nchwc(?:_token_\d+)?")
 _REORDERING = ("ReorderInput", "ReorderOutput")
@@ -158,10 +160,9 @@ def _mark(nodes: Sequence[onnx.NodeProto], mark: str) -> None:
 def _profile_file(
     file: str, native: bool | None, feeds: Mapping[str, np.ndarray], recorder: Recorder
 ) -> list[dict[str, Any]] | None:
-    try:
-        marked = _Marked(file, inline=native is False)
-    except ValueError:  # protobuf's limit
+    if file_bytes(Path(file)) > _MOST_BYTES:
         return None
+    marked = _Marked(file, inline=native is False)
     # A run of a network with few nodes and much work may be long.
     most = min(_MOST_RUNS, max(_LEAST_RUNS, _MOST_EVENTS // max(marked.nodes, 1)))
     events, graph = recorder(marked.content, native, feeds, Runs(_SECONDS, _LEAST_RUNS, most))

@@ -65,7 +65,8 @@ def need_training() -> None:
     missing = [name for name in ("torch", "lightning", "onnxscript", "safetensors") if find_spec(name) is None]
     if missing:
         raise EdgenetError(
-            f"This needs {', '.join(missing)}, not installed here; get it with pip install 'edgenet[train]'."
+            f"This needs {', '.join(missing)}, not installed here; get it with pip install '.[train]' in a clone of "
+            "edgenet."
         )
 
 
@@ -78,7 +79,7 @@ def need_page() -> None:
     from importlib.util import find_spec
 
     if find_spec("jinja2") is None:
-        raise EdgenetError("The page needs jinja2; get it with pip install 'edgenet[html]'.")
+        raise EdgenetError("The page needs jinja2; get it with pip install '.[html]' in a clone of edgenet.")
 
 
 def see_own_modules() -> None:

@@ -147,9 +147,9 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     names = {id(line): name(line) + (f" on {line['device']}" if several else "") for line in result["rows"]}
     found = [f"! {names[id(line)]}: {'; '.join(line['flags'])}." for line in result["rows"] if line["flags"]]
     found += [
-        f"{names[id(line)]} is slower than full: it takes {_three_digits(1 / line['speedup']['median'])} times as long."
+        f"{names[id(line)]} is slower than full: it takes {more}."
         for line in result["rows"]
-        if line["speedup"] and line["speedup"]["high"] < 1
+        if (more := _more_than_full(line))
     ]
     for device, environment in result["environments"].items():
         paths = {line["path"] for line in result["rows"] if line["device"] == device}
@@ -163,6 +163,34 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         else:
             found.append(f"The portable path ran on {device}, without operator library; to get it, {HOW_TO_GET_IT}.")
     return found
+
+
+def _more_than_full(line: Mapping[str, Any]) -> str | None:
+    """Say how much more a row takes than full: time, of a microcontroller instructions, of an emulated core cycles as
+    predicted; None where it does not, or may not."""
+    if line["speedup"]:
+        return f"{_times(line['speedup']['median'])} as long" if line["speedup"]["high"] < 1 else None
+    fewer = (line["microcontroller"] or {}).get("instructions_ratio")
+    if fewer:
+        return f"{_times(fewer['value'])} as many instructions" if _below_one(fewer["value"]) else None
+    cores = predicted_ratios(line).items()
+    slower = [f"{_times(ratio)} as many cycles on {core}" for core, ratio in cores if _below_one(ratio)]
+    return f"{' and '.join(slower)} (predicted)" if slower else None
+
+
+def predicted_ratios(line: Mapping[str, Any]) -> dict[str, float]:
+    """Return how many times as many cycles full takes, by core; {} of a row without predictions, or without full."""
+    cores = (line["predicted"] or {}).get("cores", {})
+    return {core: figures["full_over_this"] for core, figures in cores.items() if figures.get("full_over_this")}
+
+
+def _times(ratio: float) -> str:
+    return f"{_three_digits(1 / ratio)} times"
+
+
+def _below_one(ratio: float) -> bool:
+    """Whether a ratio still is below one as it is written."""
+    return 1 / ratio >= 1.005
 
 
 def _scaled(value: float, units: Sequence[str]) -> str:

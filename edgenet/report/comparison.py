@@ -5,7 +5,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from edgenet.bench.comparison import Change, Comparison
+from edgenet.bench.comparison import NOT_JUDGED, Change, Comparison
+from edgenet.bench.devices.prediction import LABEL
 from edgenet.report import cells
 from edgenet.tasks.measures import get_measure
 
@@ -14,12 +15,17 @@ _FIGURES = {
     "rss_load_peak_bytes": "load memory",
     "latency_ms.p50": "latency",
     "speedup": "faster than full",
+    "microcontroller.flash_bytes": "flash",
+    "microcontroller.ram_bytes": "RAM",
+    "microcontroller.instructions": "instructions",
 }
-_STYLES = {"better": "green", "worse": "red", "same": "dim", "unclear": "yellow"}
+_CORES = "predicted.cores."
+_STYLES = {"better": "green", "worse": "red", "same": "dim", "unclear": "yellow", NOT_JUDGED: "yellow"}
 _NOTE = (
     "Intervals are 95 %. Latencies of two results were not measured in turns: trust the speedups over full more. "
     "unclear: the interval includes no change."
 )
+_PREDICTED = f"Cycles are {LABEL} of the speed."
 
 
 def comparison_table(comparison: Comparison, first: str, second: str) -> Group:
@@ -38,10 +44,20 @@ def comparison_table(comparison: Comparison, first: str, second: str) -> Group:
             label = row.label if number == 0 else ""
             values = (_written(change, value) for value in (change.first, change.second))
             verdict = Text(change.verdict, style=_STYLES[change.verdict])
-            figure = get_measure(change.metric).words if change.metric else _FIGURES[change.figure]
-            grid.add_row(label, figure, *values, _ratio(change), verdict)
-    other = [Text(f"Measured elsewhere: {line}.", style="yellow") for line in comparison.environment]
-    return Group(grid, *other, Text(_NOTE, style="dim"))
+            grid.add_row(label, _figure(change), *values, _ratio(change), verdict)
+    doubts = [(row.label, doubt) for row in comparison.rows if (doubt := row.doubt(first, second))]
+    other = [Text(f"{label}: times are not judged, {doubt}.", style="yellow") for label, doubt in doubts]
+    other += [Text(f"Measured elsewhere: {line}.", style="yellow") for line in comparison.environment]
+    predicted = any(change.figure.startswith(_CORES) for row in comparison.rows for change in row.changes)
+    return Group(grid, *other, Text(f"{_NOTE} {_PREDICTED}" if predicted else _NOTE, style="dim"))
+
+
+def _figure(change: Change) -> str:
+    if change.metric:
+        return get_measure(change.metric).words
+    if change.figure.startswith(_CORES):
+        return f"predicted cycles, {change.figure.split('.')[2]}"
+    return _FIGURES[change.figure]
 
 
 def _written(change: Change, value: float | None) -> str:
@@ -51,6 +67,8 @@ def _written(change: Change, value: float | None) -> str:
         return cells.size(value)
     if change.metric:
         return get_measure(change.metric).write(value)
+    if change.figure.endswith(("instructions", "cycles")):
+        return cells.count(value)
     return cells.milliseconds(value) if change.figure.startswith("latency") else cells.factor(value)
 
 

@@ -25,7 +25,9 @@ def draw_explanation(image: NDArray[Any], panels: Sequence[Panel], caption: str,
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise EdgenetError("Pictures need matplotlib; get it with pip install 'edgenet[plot]'.") from error
+        raise EdgenetError(
+            "Pictures need matplotlib; get it with pip install '.[plot]' in a clone of edgenet."
+        ) from error
     colours = image.repeat(3, 2) if image.shape[2] == 1 else image
     figure = Figure(figsize=(2.6 * (1 + len(panels)), 3.3), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)

@@ -18,7 +18,7 @@ def markdown(result: Mapping[str, Any], image: str | None = None) -> str:
     for rows in cells.networks(result):
         devices = " and ".join(dict.fromkeys(row["device"] for row in rows))
         headings = cells.headings(rows)
-        texts = len(headings) - len(cells.HEADINGS) + 2
+        texts = headings.index("path") + 1
         lines += [f"## {cells.title(rows)}, {devices}", ""]
         lines += [_line(headings), _line([*["---"] * texts, *["---:"] * (len(headings) - texts)])]
         lines += [_line(row) for row in cells.lines(rows)]

@@ -9,21 +9,17 @@ from typing import Any
 from edgenet.bench.statistics import QUANTILES
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
-from edgenet.report import bubbles, cells, profile
+from edgenet.report import bubbles, cells, microcontroller, predictions, profile
+from edgenet.report.bars import cards, row_label, scheme
 from edgenet.report.robustness import NOTE, attacked
 from edgenet.tasks.measures import get_measure
 
-_MEMORY = (
-    ("file_bytes", "file"),
-    ("weight_bytes", "weights"),
-    ("activation_peak_bytes", "activations, at most"),
-    ("rss_load_peak_bytes", "process while loading"),
-    ("rss_run_bytes", "process while running"),
-)
-_OF_A_FILE = ("file_bytes", "weight_bytes")
 # Beyond this ratio of longest to shortest a linear scale hides the short ones.
 _LOGARITHMIC = 8.0
 _LAYERS = 12
+
+Figure = tuple[str, str, bool]
+"""A number, what it is, and whether it is a loss where a gain was hoped for."""
 
 
 def write_html(result: Mapping[str, Any], path: str | Path) -> None:
@@ -36,8 +32,8 @@ def write_html(result: Mapping[str, Any], path: str | Path) -> None:
 
 
 def html(result: Mapping[str, Any]) -> str:
-    """Return a page of the result: chart, tables, distributions of latency, memory, layers, accuracy under attack,
-    environments.
+    """Return a page of the result: chart, tables, distributions of latency, memory, what emulators count and predict,
+    layers, accuracy under attack, environments.
 
     Args:
         result: as `edgenet.bench.run` returns it.
@@ -48,7 +44,7 @@ def html(result: Mapping[str, Any]) -> str:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError as error:
-        raise EdgenetError("The page needs jinja2; get it with pip install 'edgenet[html]'.") from error
+        raise EdgenetError("The page needs jinja2; get it with pip install '.[html]' in a clone of edgenet.") from error
     environment = Environment(
         loader=PackageLoader("edgenet.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -59,7 +55,8 @@ def html(result: Mapping[str, Any]) -> str:
         created=result["created"].replace("T", " ").replace("+00:00", " UTC"),
         command=shlex.join(result["command"]),
         seed=result["seed"],
-        explanation=cells.EXPLANATION,
+        explanations=cells.explanations(result),
+        about_predictions=predictions.EXPLANATION,
         notes=cells.notes(result),
         chart=bubbles.chart(result["rows"]),
         plane=bubbles,
@@ -76,45 +73,73 @@ def _network(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "title": cells.title(rows),
         "devices": ", ".join(dict.fromkeys(row["device"] for row in rows)),
-        "headings": cells.headings(rows),
         "headlines": [headline for row in rows if (headline := _headline(row))],
-        "rows": [
-            {"cells": list(zip(cells.headings(rows), line, strict=True)), "scheme": _scheme(row), "valid": row["valid"]}
-            for row, line in zip(rows, cells.lines(rows), strict=True)
-        ],
+        "table": _table(rows, cells.headings(rows), cells.lines(rows)),
+        "predictions": _predictions([row for row in rows if row["predicted"]]),
         "latency": _latency(rows),
-        "memory": _memory(rows),
+        "figures": cards(rows),
         "profiles": [_profile(row) for row in rows if row["profile"]],
         "attacked": attacked(rows),
     }
 
 
-def _scheme(row: Mapping[str, Any]) -> str:
-    return row["scheme"] if row["scheme"] in ("full", "bwn", "xnor", "int8") else "other"
+def _table(
+    rows: Sequence[Mapping[str, Any]], headings: Sequence[str], lines: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    return {
+        "headings": headings,
+        "rows": [
+            {"cells": list(zip(headings, line, strict=True)), "scheme": scheme(row), "valid": row["valid"]}
+            for row, line in zip(rows, lines, strict=True)
+        ],
+    }
 
 
-def _label(row: Mapping[str, Any]) -> str:
-    parts = [row["scheme"] or row["model"], row["path"] if row["path"] != "plain" else None]
-    return " ".join(str(part) for part in parts if part) + (f" on {row['device']}" if row["device"] != "cpu" else "")
+def _predictions(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    return _table(rows, predictions.headings(rows), predictions.lines(rows)) if rows else None
 
 
 def _headline(row: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a compressed network gains and loses, in three figures."""
-    if not row["speedup"] and not row["size_ratio"]:
+    figures = [*_speed(row), *_size(row)]
+    if not figures:
         return None
-    figures = []
-    if row["speedup"]:
-        slower = row["speedup"]["high"] < 1
-        ratio = row["speedup"]["median"]
-        figures.append((cells.factor(1 / ratio if slower else ratio), "as long" if slower else "as fast", slower))
-    if row["size_ratio"]:
-        figures.append((cells.factor(row["size_ratio"]["value"]), "smaller", False))
     loss = (row["accuracy"] or {}).get("loss_vs_full")
     if loss is not None:
         measure = get_measure(row["accuracy"]["metric"])
         unit = ("points " if measure.fraction else "") + ("lost" if loss > 0 else "gained")
         figures.append((measure.write_loss(abs(loss)), unit, False))
-    return {"label": _label(row), "scheme": _scheme(row), "figures": figures, "valid": row["valid"]}
+    return {"label": row_label(row), "scheme": scheme(row), "figures": figures, "valid": row["valid"]}
+
+
+def _speed(row: Mapping[str, Any]) -> list[Figure]:
+    """How many times as fast as full a row is; of emulated devices by what they count or predict."""
+    if row["speedup"]:
+        slower = row["speedup"]["high"] < 1
+        ratio = row["speedup"]["median"]
+        return [(cells.factor(1 / ratio if slower else ratio), "as long" if slower else "as fast", slower)]
+    if microcontroller.is_microcontroller(row):
+        return _fewer(row["microcontroller"].get("instructions_ratio"), "fewer instructions", "as many instructions")
+    ratios = cells.predicted_ratios(row)
+    if not ratios:
+        return []
+    # The core that gains least; the table has all.
+    core = min(ratios, key=ratios.__getitem__)
+    return _fewer({"value": ratios[core]}, f"fewer cycles on {core}, predicted", f"as many cycles on {core}, predicted")
+
+
+def _size(row: Mapping[str, Any]) -> list[Figure]:
+    """How many times smaller than full a row's file is; on a microcontroller its program."""
+    if microcontroller.is_microcontroller(row):
+        return _fewer(row["microcontroller"].get("flash_ratio"), "smaller in flash", "as much flash")
+    return [(cells.factor(row["size_ratio"]["value"]), "smaller", False)] if row["size_ratio"] else []
+
+
+def _fewer(ratio: Mapping[str, Any] | None, fewer: str, more: str) -> list[Figure]:
+    if not ratio:
+        return []
+    value = ratio["value"]
+    return [(cells.factor(value), fewer, False) if value >= 1 else (cells.factor(1 / value), more, True)]
 
 
 def _latency(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -141,8 +166,8 @@ def _latency(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         "marks": [(place(mark), cells.milliseconds(mark) if mark else "0") for mark in marks],
         "rows": [
             {
-                "label": _label(row),
-                "scheme": _scheme(row),
+                "label": row_label(row),
+                "scheme": scheme(row),
                 "median": cells.milliseconds(row["latency_ms"]["p50"]),
                 "places": [place(value) for value in span],
                 "told": ", ".join(
@@ -168,33 +193,11 @@ def _more(row: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _memory(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Groups of bars, each on a scale of its own; what is a file's is told once a file."""
-    groups = []
-    for key, name in _MEMORY:
-        told = [row for row in rows if row[key] is not None]
-        if key in _OF_A_FILE:
-            told = list({row["file"]: row for row in reversed(told)}.values())[::-1]
-        largest = max((row[key] for row in told), default=0)
-        if largest:
-            bars = [
-                {
-                    "label": str(row["scheme"] or row["model"]) if key in _OF_A_FILE else _label(row),
-                    "scheme": _scheme(row),
-                    "text": cells.size(row[key]),
-                    "width": round(100 * row[key] / largest, 2),
-                }
-                for row in told
-            ]
-            groups.append({"name": name, "bars": bars})
-    return groups
-
-
 def _profile(row: Mapping[str, Any]) -> dict[str, Any]:
     layers = profile.slowest(row["profile"], _LAYERS)
     longest = max(layer["ms"] for layer in layers) or 1.0
     return {
-        "label": _label(row),
+        "label": row_label(row),
         "layers": [
             {
                 "name": layer["layer"],

@@ -54,7 +54,7 @@ def draw(result: Mapping[str, Any]) -> "Figure":
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise EdgenetError("Plots need matplotlib; get it with pip install 'edgenet[plot]'.") from error
+        raise EdgenetError("Plots need matplotlib; get it with pip install '.[plot]' in a clone of edgenet.") from error
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter, LogLocator, NullLocator

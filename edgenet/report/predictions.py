@@ -24,11 +24,16 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
             row["scheme"] or cells.NOTHING,
             row["path"],
             _agreement(row["verified"]),
-            cells.count(next(iter(row["predicted"]["cores"].values()))["instructions"]),
+            cells.count(_instructions(row["predicted"]["cores"])),
             *map(_cycles, row["predicted"]["cores"].values()),
         )
         for row in rows
     ]
+
+
+def _instructions(cores: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Of the first core; None where none was predicted."""
+    return next((figures["instructions"] for figures in cores.values()), None)
 
 
 def _agreement(verified: Mapping[str, Any]) -> str:

@@ -2,14 +2,24 @@
 
 import json
 import re
+from typing import ClassVar
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from edgenet import bench
+from edgenet.bench import subjects
+from edgenet.bench.devices import cortex_m
+from edgenet.bench.devices.base import Settings
+from edgenet.bench.devices.cortex_m import CortexMDevice, Measured
 from edgenet.bench.devices.limits import MemoryLimits, parse_bytes
 from edgenet.cli import main
 from edgenet.errors import EdgenetError
+from edgenet.microcontroller.host import HostProgram
+from edgenet.runtime import InferenceSession
+from edgenet.tasks import load, load_sequences
+from edgenet.tasks.held_out import HeldOut
 from tests.microcontroller.networks import frame_classifier, lenet5
 
 
@@ -52,6 +62,86 @@ def folder(tmp_path_factory):
     for scheme in ("full", "bwn", "xnor"):
         lenet5(scheme, folder / f"{scheme}.onnx")
     return folder
+
+
+class OnThisMachine(CortexMDevice):
+    """A microcontroller whose C this machine runs, so that neither compiler nor emulator is needed."""
+
+    instructions: ClassVar = {"full": 20_000_000, "xnor": 1_000_000}
+
+    def _build(self, folder, flash, ram, stack):
+        return folder
+
+    def _run(self, folder, image, program, samples):
+        with HostProgram(program) as network:
+            outputs = [array.ravel() for sample in samples for array in network.run(sample)]
+        count = self.instructions[program.graph.metadata["edgenet.scheme"]]
+        return Measured(count, stack=100, outputs=np.concatenate(outputs))
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setattr(cortex_m, "_need_tools", lambda: None)
+    monkeypatch.setattr(cortex_m, "_sections", lambda image: (1000, 100))
+    return OnThisMachine(bench.get_device("cortex-m4").core)
+
+
+def measured(device, path, **settings):
+    rows = device.measure([path], Settings(**settings), lambda fraction, text: None)
+    return {row["scheme"]: row for row in rows}
+
+
+def answered_in_onnx_runtime(path, count):
+    """The accuracy of the .onnx file on the first samples beside it."""
+    held_out = HeldOut.load(path.with_name("samples.npz")).part(slice(0, count))
+    subject = subjects.SingleFile(InferenceSession(path, native=False), held_out, {})
+    return subjects.accuracy(held_out, subject.fixed_batch, subject.answers)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits")
+    for scheme in ("full", "xnor"):
+        lenet5(scheme, folder / f"{scheme}.onnx")
+    HeldOut.of(load("digits", (1, 32, 32))).save(folder / "samples.npz")
+    return folder
+
+
+def test_a_row_has_the_accuracy_of_the_samples_that_ran(digits, here):
+    row = measured(here, digits / "xnor.onnx", min_runs=40)["xnor"]
+    assert row["microcontroller"]["samples"] == 40
+    assert row["accuracy"] == {**answered_in_onnx_runtime(digits / "xnor.onnx", 40), "loss_vs_full": None}
+    assert measured(here, digits / "xnor.onnx", min_runs=2, accuracy=False)["xnor"]["accuracy"] is None
+
+
+def test_a_loss_is_only_told_of_the_same_samples(digits, here):
+    rows = measured(here, digits, min_runs=10)
+    values = [rows[scheme]["accuracy"]["value"] for scheme in ("full", "xnor")]
+    assert rows["xnor"]["accuracy"]["loss_vs_full"] == pytest.approx(values[0] - values[1])
+    assert rows["xnor"]["microcontroller"]["instructions_ratio"] == {"over": "full", "value": 20}
+    # There is time for 20 samples of full, and for all of xnor.
+    rows = measured(here, digits, min_runs=30)
+    assert [rows[scheme]["accuracy"]["samples"] for scheme in ("full", "xnor")] == [20, 30]
+    assert rows["xnor"]["accuracy"]["loss_vs_full"] is None
+
+
+def test_samples_of_unequal_lengths_have_their_accuracy(tmp_path, here, monkeypatch):
+    path, _ = frame_classifier("gru", "xnor", tmp_path / "net.onnx")
+    monkeypatch.setattr(here, "instructions", {None: 1, "xnor": 1})
+    HeldOut.of(load_sequences("japanese-vowels")).save(tmp_path / "samples.npz")
+    (row,) = measured(here, path, min_runs=12).values()
+    assert row["accuracy"] == {**answered_in_onnx_runtime(path, 12), "loss_vs_full": None}
+
+
+def test_options_that_mean_nothing_there_are_said_to_have_no_effect(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = ["bench", str(tmp_path), "--device", "cortex-m4", "--min-runs", "2"]
+    done = CliRunner().invoke(main, [*words, "--threads", "2", "--min-seconds", "1"])
+    sentence = "--threads and --min-seconds have no effect on cortex-m4, where instructions are counted."
+    assert done.stderr.splitlines()[0] == sentence
+    assert "effect" not in CliRunner().invoke(main, words).output
+    done = CliRunner().invoke(main, ["bench", str(tmp_path), "--device", "arm64", "--min-runs", "50"])
+    assert done.stderr.startswith("--min-runs has no effect on arm64")
 
 
 @pytest.mark.devices

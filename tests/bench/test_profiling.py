@@ -1,5 +1,6 @@
 """Where the time goes: everything that ONNX Runtime ran is found again under a node of the file."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,13 @@ def test_weights_beside_the_file_are_no_hindrance(tmp_path: Path) -> None:
     model = onnx.load(models.plain(tmp_path / "inside.onnx"))
     onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
     assert profiled(tmp_path / "net.onnx", None)["logits"]["weight_bytes"] == 1024
+
+
+def test_a_file_of_2_gib_is_too_large_to_be_marked_and_is_not_even_read(tmp_path: Path) -> None:
+    model = onnx.load(models.plain(tmp_path / "inside.onnx"))
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    os.truncate(tmp_path / "weights.bin", 2**31)
+    assert profile([("", str(tmp_path / "net.onnx"), FEEDS, 1)], None) is None
 
 
 def test_a_decoder_counts_as_often_as_it_runs(tmp_path: Path) -> None:

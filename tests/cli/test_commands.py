@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -109,6 +110,16 @@ def test_a_profile_an_8_bit_version_and_no_accuracy_are_had_by_options(folder: P
     assert "100.0 %" not in done.stdout
 
 
+def test_a_file_too_large_for_a_profile_is_named(tmp_path: Path) -> None:
+    model = onnx.load(models.plain(tmp_path / "inside.onnx"))
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    os.truncate(tmp_path / "weights.bin", 2**31)
+    done = call("bench", tmp_path / "net.onnx", *QUICK, "--profile")
+    assert done.exit_code == 0, done.output
+    sentence = "net.onnx has no profile: the copy that is profiled may have 2 GiB at most; profile a smaller version."
+    assert sentence in done.stderr.splitlines()
+
+
 def test_inputs_of_ones_own_reach_the_network(folder: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "inputs.npz", input=np.zeros((2, models.INPUTS), np.float32))
     done = call("bench", folder / "full.onnx", *QUICK, "--inputs", tmp_path / "inputs.npz", "--json", "-")
@@ -135,16 +146,44 @@ def test_compare_takes_files_and_run_folders(folder: Path, result_file: Path) ->
 def test_compare_fails_for_ci_where_a_result_is_worse_beyond_doubt(result_file: Path, tmp_path: Path) -> None:
     result = json.loads(result_file.read_text())
     for row in result["rows"]:
+        row.update(valid=True, flags=[])
+    (tmp_path / "valid.json").write_text(json.dumps(result))
+    for row in result["rows"]:
         row["file_bytes"] *= 2
     (tmp_path / "worse.json").write_text(json.dumps(result))
-    passed = call("compare", result_file, tmp_path / "worse.json", "--fail-if", "slower:5%", "--fail-if", "loss:0")
+    pair = (tmp_path / "valid.json", tmp_path / "worse.json")
+    passed = call("compare", *pair, "--fail-if", "slower:5%", "--fail-if", "loss:0")
     assert passed.exit_code == 0, passed.output
-    failed = call("compare", result_file, tmp_path / "worse.json", "--fail-if", "slower:5%", "--fail-if", "larger:50%")
+    failed = call("compare", *pair, "--fail-if", "slower:5%", "--fail-if", "larger:50%")
     assert failed.exit_code == 1
     assert "second / first" in " ".join(failed.stdout.split())
     (line,) = failed.stderr.splitlines()
     assert "worse.json fails against" in line
     assert "tiny full plain is larger by 100.0%" in line
+
+
+def test_a_disturbed_row_does_not_fail_a_check_of_speed_and_is_said_not_to_be_judged(
+    result_file: Path, tmp_path: Path
+) -> None:
+    result = json.loads(result_file.read_text())
+    for row in result["rows"]:
+        row.update(valid=True, flags=[])
+    (tmp_path / "before.json").write_text(json.dumps(result))
+    row = result["rows"][0]
+    row["latency_ms"].update({key: 9 * row["latency_ms"][key] for key in ("p50", "mean")}, windows=[])
+    words = ("compare", tmp_path / "before.json", tmp_path / "after.json", "--fail-if", "slower:5%")
+    (tmp_path / "after.json").write_text(json.dumps(result))
+    assert call(*words).exit_code == 1
+    row.update(valid=False, flags=["disturbed: the governor changed"])
+    (tmp_path / "after.json").write_text(json.dumps(result))
+    done = call(*words)
+    assert done.exit_code == 0, done.output
+    assert "not judged" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        f"tiny full plain was not judged by --fail-if slower: {tmp_path / 'after.json'} is not valid (disturbed: the "
+        "governor changed); measure again on a quiet machine."
+    )
 
 
 def test_what_there_is_to_choose_from_is_listed() -> None:
@@ -160,6 +199,33 @@ def test_doctor_says_whether_the_native_path_is_used() -> None:
     assert expected in done.stdout
     assert "C++ compiler" in done.stdout
     assert "training:" in done.stdout
+
+
+DEBIAN_PACKAGES = {
+    "qemu-aarch64": "qemu-user libstdc++6-arm64-cross",
+    "qemu-system-arm": "qemu-system-arm",
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "llvm-mca": "llvm-19",
+    "ssh": "openssh-client",
+    "adb": "adb",
+    "node": "nodejs",
+}
+
+
+def test_doctor_says_what_devices_need_and_which_package_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, version in (("adb", ""), ("llvm-mca", "LLVM version 14.0.6")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {version}\n")
+        (tmp_path / name).chmod(0o755)
+    lines = {
+        name: text.strip() for name, _, text in (line.partition(":") for line in call("doctor").output.splitlines())
+    }
+    assert lines.pop("adb") == str(tmp_path / "adb")
+    assert lines["llvm-mca"].startswith("none of version 19 or newer; needed only for edgenet bench --device arm64")
+    for name, packages in DEBIAN_PACKAGES.items():
+        assert name == "adb" or lines[name].endswith(f"(Debian: apt-get install {packages})")
 
 
 def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +330,7 @@ def test_without_torch_a_run_is_measured_and_training_says_what_it_needs(folder:
     assert "100.0 %" in measured.stdout
     refused_ = subprocess.run([sys.executable, "-c", script, "binarize", "lenet5"], capture_output=True, text=True)
     assert refused_.returncode == 1
-    assert "pip install 'edgenet[train]'" in refused_.stderr
+    assert "pip install '.[train]' in a clone of edgenet" in refused_.stderr
 
 
 @pytest.mark.parametrize("words", [["--help"], ["models"], ["data"], ["bench", "--help"]])

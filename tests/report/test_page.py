@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from edgenet import report
-from edgenet.report import bubbles, cells
+from edgenet.bench.devices.prediction import LABEL
+from edgenet.report import bubbles, cells, predictions
 from tests.report.results import result
 from tests.report.test_report import layer, two_runs
 
@@ -126,6 +127,96 @@ def test_rows_of_several_devices_share_a_table_and_tell_theirs() -> None:
     assert "cpu Cortex-A72" in text
 
 
+def on_cortex() -> dict[str, Any]:
+    """Three schemes on a microcontroller, bwn with more instructions than full."""
+    told = result()
+    del told["rows"][3]
+    for row, flash, instructions in zip(told["rows"], (250e3, 15e3, 14.5e3), (2e6, 2.5e6, 4e5), strict=True):
+        row.update(device="cortex-m4", path="c", latency_ms=None, speedup=None, rss_load_peak_bytes=None)
+        row.update(rss_run_bytes=None, weight_bytes=row["file_bytes"] - 1000)
+        row["accuracy"]["samples"] = 50
+        row["microcontroller"] = {
+            "flash_bytes": flash, "ram_bytes": 11e3, "stack_bytes": 1000, "instructions": instructions, "samples": 50,
+            "same_class": 1.0, "max_abs_error": 2e-6, "flash_ratio": None, "instructions_ratio": None,
+        }  # fmt: skip
+        if row["scheme"] != "full":
+            row["microcontroller"]["flash_ratio"] = {"over": "full", "value": 250e3 / flash}
+            row["microcontroller"]["instructions_ratio"] = {"over": "full", "value": 2e6 / instructions}
+    told["environments"] = {"cortex-m4": {"cpu": "emulated Cortex-M4", "compiler": "gcc", "edgenet": "0.1.0"}}
+    return told
+
+
+def test_of_a_microcontroller_flash_and_instructions_stand_in_large_figures_not_the_file() -> None:
+    text = Page(report.html(on_cortex())).text
+    assert "xnor c on cortex-m4 5.00x fewer instructions 17.2x smaller in flash 1.2 points lost" in text
+    assert "bwn c on cortex-m4 1.25x as many instructions 16.7x smaller in flash 0.4 points lost" in text
+    assert "19.8x" not in text
+    assert "bwn c is slower than full: it takes 1.25 times as many instructions." in text
+
+
+def test_of_a_microcontroller_flash_ram_and_instructions_are_bars_and_their_columns_are_explained() -> None:
+    text = Page(report.html(on_cortex())).text
+    assert "flash full c on cortex-m4 250 kB bwn c on cortex-m4 15.0 kB" in text
+    assert "RAM full c on cortex-m4 11.0 kB" in text
+    assert "Instructions full c on cortex-m4 2.00 M bwn c on cortex-m4 2.50 M xnor c on cortex-m4 400 k" in text
+    assert "of the whole program, start-up included" in text
+    assert "98.5 %" in text
+    for words in ("highest resident set", "Of a process", "weights full", "Latency"):
+        assert words not in text
+
+
+def on_arm64() -> dict[str, Any]:
+    """Three schemes on emulated cores, bwn slower on one of them."""
+    told = result()
+    del told["rows"][3]
+    ratios = {"full": (None, None), "bwn": (0.8, 1.5), "xnor": (4.0, 5.0)}
+    for row in told["rows"]:
+        row.update(device="arm64", latency_ms=None, speedup=None, rss_load_peak_bytes=None, rss_run_bytes=None)
+        row["verified"] = {"agreement": 0.995, "max_abs_error": 1e-6, "samples": 200, "against": "this machine"}
+        cores = {
+            core: {"instructions": 3e6, "cycles": round(4e6 / (ratio or 1))}
+            | ({"full_over_this": ratio} if ratio else {})
+            for core, ratio in zip(("cortex-a53", "cortex-a72"), ratios[row["scheme"]], strict=True)
+        }
+        row["predicted"] = {"label": LABEL, "cores": cores}
+    told["environments"] = {"arm64": {"cpu": "emulated cortex-a53, cortex-a72", "operators": "0.1.0"}}
+    return told
+
+
+def test_of_emulated_cores_agreement_and_predictions_are_on_the_page_and_labelled() -> None:
+    text = Page(report.html(on_arm64())).text
+    assert "scheme path as here instructions cortex-a53 cortex-a72" in text
+    assert "xnor native 99.5% of 200 3.00 M 1.00 M (4.00x) 800 k (5.00x)" in text
+    assert predictions.EXPLANATION in text
+    assert "cortex-a53 full on arm64 4.00 M bwn native on arm64 5.00 M" in text
+    assert f"Of one inference: {LABEL} of the speed." in text
+    assert "xnor native on arm64 4.00x fewer cycles on cortex-a53, predicted 19.8x smaller" in text
+    assert "bwn native on arm64 1.25x as many cycles on cortex-a53, predicted" in text
+    assert "Of a process" not in text
+    assert LABEL not in Page(report.html(full_result())).text
+
+
+def test_without_predicted_cycles_the_agreement_is_there_all_the_same() -> None:
+    told = on_arm64()
+    for row in told["rows"]:
+        row["predicted"]["cores"] = {}
+    text = Page(report.html(told)).text
+    assert "xnor native 99.5% of 200 -" in text
+    assert "Cycles" not in text
+    assert "xnor native on arm64 19.8x smaller" in text
+
+
+@pytest.mark.parametrize("told", [on_cortex(), on_arm64()], ids=["microcontroller", "arm64"])
+def test_the_page_of_an_emulated_device_is_well_formed_and_its_bars_are_within_their_tracks(
+    told: dict[str, Any],
+) -> None:
+    content = report.html(told)
+    assert Page(content).open == []
+    widths = [float(value) for value in re.findall(r"width: ([\d.]+)%", content)]
+    assert len(widths) >= 9
+    assert all(0 < width <= 100 for width in widths)
+
+
 def test_what_others_named_is_written_as_text() -> None:
     told = full_result()
     for row in told["rows"]:
@@ -195,5 +286,5 @@ def test_without_jinja2_a_sentence_says_how_to_get_it_and_torch_is_never_needed(
         "except ValueError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert done.stdout == "The page needs jinja2; get it with pip install 'edgenet[html]'.\n"
+    assert done.stdout == "The page needs jinja2; get it with pip install '.[html]' in a clone of edgenet.\n"
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")

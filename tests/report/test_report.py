@@ -98,6 +98,23 @@ def test_a_compressed_network_that_is_slower_is_said_to_be_slower_and_one_that_m
     assert "- resnet18 xnor portable is slower than full: it takes 1.21 times as long." in report.markdown(told)
 
 
+def test_what_takes_more_instructions_or_more_predicted_cycles_is_said_to_be_slower() -> None:
+    told = result()
+    for row in told["rows"]:
+        row["speedup"] = None
+    told["rows"][1]["microcontroller"] = {"instructions_ratio": {"over": "full", "value": 0.8}}
+    ratios = {"cortex-a53": 0.5, "cortex-a72": 0.999, "neoverse-n1": 0.625}
+    told["rows"][2]["predicted"] = {"cores": {core: {"full_over_this": ratio} for core, ratio in ratios.items()}}
+    told["rows"][3]["predicted"] = {"cores": {"cortex-a53": {"full_over_this": 3.0}}}
+    assert [note for note in cells.notes(told) if "slower" in note] == [
+        "resnet18 bwn native is slower than full: it takes 1.25 times as many instructions.",
+        "resnet18 xnor native is slower than full: it takes 2.00 times as many cycles on cortex-a53 and 1.60 times as "
+        "many cycles on neoverse-n1 (predicted).",
+    ]
+    told["rows"][1]["microcontroller"]["instructions_ratio"]["value"] = 5.6
+    assert not any("bwn" in note for note in cells.notes(told))
+
+
 def layer(name: str, milliseconds: float, **changes: Any) -> dict[str, Any]:
     values = {
         "layer": name, "operator": "Conv", "ms": milliseconds, "share": milliseconds / 10, "weight_bytes": 1000,
@@ -143,12 +160,23 @@ def test_rows_of_a_microcontroller_have_columns_of_their_own() -> None:
         "flash_bytes": 14_512, "ram_bytes": 6_604, "instructions": 352_310, "same_class": 1.0, "samples": 50,
         "max_abs_error": 2e-6,
     }  # fmt: skip
+    found["flash_ratio"] = {"over": "full", "value": 17.2}
     row = {**measured["rows"][0], "scheme": "xnor", "path": "c", "latency_ms": None, "microcontroller": found}
-    measured["rows"] = [{**row, "microcontroller": {**found, "flash_ratio": {"over": "full", "value": 17.2}}}]
+    measured["rows"] = [{**row, "accuracy": None}]
     text = printed(report.table(measured), 100)
-    assert "xnor    c     14.5 kB    17.2x  6.60 kB         352 k      -  100.0% of 50          2e-06" in text
+    assert "xnor    c     14.5 kB    17.2x  6.60 kB         352 k      -  100.0% of 50  2e-06\n" in text
     assert "emulated, which says nothing of time" in " ".join(text.split())
     assert "| xnor | c | 14.5 kB | 17.2x | 6.60 kB | 352 k | - | 100.0% of 50 | 2e-06 |" in report.markdown(measured)
+    measured["rows"] = [{**row, "accuracy": {**row["accuracy"], "samples": 50, "loss_vs_full": 0.02}}]
+    text = printed(report.table(measured), 100)
+    assert "352 k      -  100.0% of 50  2e-06    98.5 %   2.0\n" in text
+    measured["rows"].append({**measured["rows"][0], "device": "cortex-m55"})
+    measured["environments"]["cortex-m55"] = measured["environments"]["cpu"]
+    text = printed(report.table(measured), 100)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "fewer    same class  error  accuracy\n" in text
+    assert "| device | scheme | path | flash |" in report.markdown(measured)
+    assert "\n| --- | --- | --- | ---: |" in report.markdown(measured)
 
 
 def test_rows_without_accuracy_or_reference_have_dashes() -> None:
@@ -242,7 +270,7 @@ def test_without_matplotlib_a_sentence_says_how_to_get_it_and_torch_is_never_nee
         "except ValueError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert done.stdout == "Plots need matplotlib; get it with pip install 'edgenet[plot]'.\n"
+    assert done.stdout == "Plots need matplotlib; get it with pip install '.[plot]' in a clone of edgenet.\n"
 
 
 def test_a_comparison_shows_both_sides_and_a_verdict() -> None:
@@ -255,6 +283,32 @@ def test_a_comparison_shows_both_sides_and_a_verdict() -> None:
     assert ["resnet18", "bwn", "native", "only", "in", "a.json"] in lines
     assert "cpu: isa was avx512, is avx2" in text
     assert "…" not in printed(report.comparison_table(bench.compare(before, after), "a.json", "b.json"), 80)
+
+
+def test_a_comparison_says_what_is_not_judged_and_which_result_is_to_blame() -> None:
+    before, after = result(), result()
+    after["rows"][2].update(valid=False, flags=["throttled"])
+    shown = report.comparison_table(bench.compare(before, after), "a.json", "b.json")
+    text = " ".join(printed(shown).split())
+    assert "3.56x 3.56x - not judged" in text
+    assert "resnet18 xnor native: times are not judged, b.json is not valid (throttled)." in text
+    assert "resnet18 xnor portable: times are not judged, a.json is not valid (too few runs" in text
+    assert "upper bound" not in text
+    assert "…" not in printed(shown, 80)
+
+
+def test_a_comparison_of_emulated_devices_shows_flash_ram_instructions_and_predictions_as_such() -> None:
+    told = result()
+    told["rows"][2].update(
+        microcontroller={"flash_bytes": 14_500, "ram_bytes": 6_600, "instructions": 352_000},
+        predicted={"cores": {"cortex-a72": {"cycles": 1_230_000}}},
+    )
+    shown = report.comparison_table(bench.compare(told, told), "a.json", "b.json")
+    text = " ".join(printed(shown).split())
+    assert "flash 14.5 kB 14.5 kB 1.00 same RAM 6.60 kB 6.60 kB 1.00 same instructions 352 k 352 k 1.00 same" in text
+    assert "predicted cycles, cortex-a72 1.23 M 1.23 M 1.00 same" in text
+    assert "Cycles are predicted, kernel only, upper bound of the speed." in text
+    assert "…" not in printed(shown, 80)
 
 
 def test_an_inspection_lists_layers_and_totals(tmp_path: Path) -> None:

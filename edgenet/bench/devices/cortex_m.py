@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from edgenet.microcontroller import Program
     from edgenet.microcontroller.samples import Feeds
 
+Outputs = Sequence[NDArray[np.float32]]
+"""Of one sample."""
 COMPILER, EMULATOR = "arm-none-eabi-gcc", "qemu-system-arm"
 _PACKAGES = {COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi", EMULATOR: "qemu-system-arm"}
 _FIRMWARE = Path(__file__).parent / "firmware"
@@ -76,10 +78,15 @@ _CORES = {
 
 
 class CortexMDevice(Device):
-    """A Cortex-M without an operating system, emulated by QEMU."""
+    """A Cortex-M without an operating system, emulated by QEMU.
+
+    `min_runs` is how many samples it runs at most: those of the run folder, of which a row has agreement with the .onnx
+    file and accuracy, or random ones. Fewer where they would take too many instructions.
+    """
 
     pattern = "cortex-m0|m3|m4|m7|m55"
     description = "a microcontroller, emulated: the network as C; flash, RAM and instructions an inference"
+    ignores = ("threads", "min_seconds")
 
     def __init__(self, core: Core, limits: MemoryLimits | None = None) -> None:
         self.core, self.name, self.limits = core, core.name, limits or MemoryLimits()
@@ -126,11 +133,7 @@ class CortexMDevice(Device):
         for target, row in zip(targets, rows, strict=True):
             index = reference(target, targets)
             if index is not None and rows[index] is not row:
-                row["size_ratio"] = {"over": "full", "value": rows[index]["file_bytes"] / row["file_bytes"]}
-                over, own = rows[index]["microcontroller"], row["microcontroller"]
-                for key in ("flash_bytes", "instructions"):
-                    if over[key] and own[key]:
-                        own[f"{key.removesuffix('_bytes')}_ratio"] = {"over": "full", "value": over[key] / own[key]}
+                _compare_with_full(row, rows[index])
         progress(1.0, "done")
         return rows
 
@@ -188,6 +191,8 @@ class CortexMDevice(Device):
             max_abs_error=comparison.max_abs_error,
             same_class=comparison.same_class,
         )
+        if settings.accuracy and target.samples is not None:
+            row["accuracy"] = _accuracy(target.samples, outputs)
         row["flags"] += _flags(found)
         return row
 
@@ -325,6 +330,35 @@ def _glue(program: "Program") -> str:
             f"  return {' | '.join(write)};", "}", "", f"static int run_network(int32_t steps) {{\n  {body}\n}}", "",
         ]
     )  # fmt: skip
+
+
+def _accuracy(samples: Path, outputs: Sequence[Outputs]) -> dict[str, Any] | None:
+    """Accuracy on the first samples, of which these are the outputs; None where the right answers are strings, which a
+    part of the samples is without."""
+    from edgenet.runtime.answers import read_answers
+    from edgenet.tasks.held_out import HeldOut
+
+    held_out = HeldOut.load(samples)
+    if held_out.references is not None:
+        return None
+    ran = held_out.part(slice(0, len(outputs)))
+    answers: list[Any] = []
+    for number, arrays in enumerate(outputs):
+        # Alone a sample is without padding, as it ran.
+        one = held_out.part(slice(number, number + 1))
+        answers += read_answers(ran.task, arrays, one.lengths, one.targets)
+    return {"metric": ran.metric, "value": ran.value(answers), "samples": len(answers), "loss_vs_full": None}
+
+
+def _compare_with_full(row: dict[str, Any], full: dict[str, Any]) -> None:
+    """Add how many times as large and as long full is, and the loss where both answered the same samples."""
+    results.add_losses(row, full)
+    if row["accuracy"] and full["accuracy"] and row["accuracy"]["samples"] != full["accuracy"]["samples"]:
+        row["accuracy"]["loss_vs_full"] = None
+    over, own = full["microcontroller"], row["microcontroller"]
+    for key in ("flash_bytes", "instructions"):
+        if over[key] and own[key]:
+            own[f"{key.removesuffix('_bytes')}_ratio"] = {"over": "full", "value": over[key] / own[key]}
 
 
 def _flags(found: dict[str, Any]) -> list[str]:

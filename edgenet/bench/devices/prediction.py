@@ -20,7 +20,7 @@ from edgenet.errors import EdgenetError
 LABEL = "predicted, kernel only, upper bound"
 # Others of Arm's cores have no scheduling model of their own in LLVM; Neoverse N1 is Cortex-A76's sibling.
 CORES = ("cortex-a53", "cortex-a72", "neoverse-n1")
-_FIRST_VERSION = 19  # LLVM's first with a model of Neoverse N1 of its own
+FIRST_VERSION = 19  # LLVM's first with a model of Neoverse N1 of its own
 _ITERATIONS = 100
 # Blocks that make up so much of all that ran are modelled; the rest is taken to run at their rate.
 _COVERED = 0.98
@@ -53,13 +53,13 @@ def find_mca() -> str:
     Raises:
         EdgenetError: there is none, or only one that is too old.
     """
-    for name in (*(f"llvm-mca-{version}" for version in range(30, _FIRST_VERSION - 1, -1)), "llvm-mca"):
+    for name in (*(f"llvm-mca-{version}" for version in range(30, FIRST_VERSION - 1, -1)), "llvm-mca"):
         path = shutil.which(name)
-        if path and _version(path) >= _FIRST_VERSION:
+        if path and _version(path) >= FIRST_VERSION:
             return path
     raise EdgenetError(
-        f"What predicts the cycles of Arm cores needs llvm-mca {_FIRST_VERSION} or newer. Install it (Debian: apt-get "
-        f"install llvm-{_FIRST_VERSION})."
+        f"What predicts the cycles of Arm cores needs llvm-mca {FIRST_VERSION} or newer. Install it (Debian: apt-get "
+        f"install llvm-{FIRST_VERSION})."
     )
 
 
