@@ -55,7 +55,7 @@ def export_network(name: str, variant: Variant, folder: Path, size: int = SIZE) 
         from edgenet.models import create
         from edgenet.nn import calibrate
     except ImportError as error:
-        raise EdgenetError(f"exporting {name} needs torch: pip install 'edgenet[train]'") from error
+        raise EdgenetError(f"exporting {name} needs torch: pip install '.[train]' in a clone of edgenet") from error
     torch.manual_seed(0)
     # Statistics of two small images would be too wild for signs behind them to be the same everywhere.
     count = 32 if name in OWN_SIZES else 2

@@ -208,7 +208,7 @@ def begin(peers: Sequence[str], weight: int, quick: bool, started: float) -> Ite
 def write_plot(file: Path, draw: Callable[[], bytes]) -> None:
     """Write a plot as PNG, or say that matplotlib is missing."""
     if find_spec("matplotlib") is None:
-        click.echo("- no plot: matplotlib is not installed (pip install 'edgenet[plot]')")
+        click.echo("- no plot: matplotlib is not installed (pip install '.[plot]' in a clone of edgenet)")
     else:
         write_whole(file, draw())
 

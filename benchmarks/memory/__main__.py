@@ -1,7 +1,7 @@
 """`python -m benchmarks.memory`: what each loaded network holds, full precision and binary, native and portable.
 
 A process a network: private memory (clean and dirty pages of its own) above what it had with the runtime and a trivial
-model loaded; median of three processes. Networks are untrained ones at 224x224; exporting them needs edgenet[train].
+model loaded; median of three processes. Networks are untrained ones at 224x224; exporting them needs torch.
 """
 
 import json

@@ -2,8 +2,8 @@
 
 All run in turns, floats in and out: ONNX Runtime in fp32, 8-bit (QDQ, per channel) and with low-bit weights
 (MatMulNBits), OpenVINO in fp32, 8-bit and BinaryConvolution, LiteRT in fp32 and 8-bit, PyTorch in fp32. A peer that is
-not installed is left out and named; `pip install 'edgenet[peers]'` gets them all. Networks are untrained ones at
-224x224; exporting them needs edgenet[train].
+not installed is left out and named; `pip install '.[peers]'` gets them all. Networks are untrained ones at 224x224;
+exporting them needs `pip install '.[train]'`.
 """
 
 import functools
@@ -77,7 +77,7 @@ def _installed() -> tuple[list[Peer], list[str]]:
         try:
             peers.append(getattr(importlib.import_module(f"benchmarks.peers.{module}"), kind)())
         except ImportError:
-            missing.append(f"{distribution}: not installed (pip install 'edgenet[peers]')")
+            missing.append(f"{distribution}: not installed (pip install '.[peers]' in a clone of edgenet)")
     return peers, missing
 
 

@@ -14,8 +14,8 @@ ENVIRONMENT_VARIABLE = "EDGENET_LIBRARY"
 OLDEST_ONNXRUNTIME = (1, 18)
 
 HOW_TO_GET_IT = (
-    "install a C++ compiler (Debian: apt-get install g++) and install edgenet again from source "
-    "(pip install --force-reinstall --no-deps --no-cache-dir edgenet, or pip install . in a clone)"
+    "install a C++ compiler (Debian: apt-get install g++) and install edgenet again "
+    "(pip install --force-reinstall --no-deps . in a clone of it)"
 )
 
 

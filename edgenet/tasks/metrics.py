@@ -78,7 +78,9 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]], tokeni
     try:
         from sacrebleu.metrics import BLEU
     except ImportError as error:
-        raise EdgenetError("BLEU needs sacrebleu, not installed here: pip install 'edgenet[data]'") from error
+        raise EdgenetError(
+            "BLEU needs sacrebleu, not installed here: pip install '.[data]' in a clone of edgenet"
+        ) from error
     most = max(map(len, references))
     # sacrebleu wants the first reference of every sample, then the second, ...; None where a sample has no more.
     streams: list[Any] = [

@@ -18,4 +18,6 @@ def find_in_packages(packages: Sequence[str], name: str) -> Path:
         for place in (spec.submodule_search_locations or ()) if spec is not None else ():
             if (Path(place) / name).exists():
                 return Path(place) / name
-    raise EdgenetError(f"{name} comes with {' or '.join(packages)}, not installed here: pip install 'edgenet[data]'")
+    raise EdgenetError(
+        f"{name} comes with {' or '.join(packages)}, not installed here: pip install '.[data]' in a clone of edgenet"
+    )

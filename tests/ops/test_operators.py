@@ -272,31 +272,32 @@ def step_magnitude(cell: str, operands: dict[str, np.ndarray]) -> np.ndarray:
     return sum(parts) * (2 + factor + np.abs(operands["initial"]))
 
 
-def example_calls() -> dict[str, models.Call]:
-    """One call of every operator."""
-    v = Values(5)
+def example_calls(v: Values, times: int = 1) -> dict[str, models.Call]:
+    """One call of every operator; with `times` of so many times as many channels."""
     conv = {"pads": (1, 0, 1, 2), "strides": (2, 1), "dilations": (1, 1), "group": 2}
-    shapes = (2, 6, 5, 7), (4, 3, 3, 3)
+    outputs = 4 * times
+    shapes = (2, 6 * times, 5, 7), (outputs, 3 * times, 3, 3)
     calls = [models.call(name, xnor_operands(v, name, *shapes, conv), **conv) for name in models.XNOR_CONVOLUTIONS]
-    floats = {"x": v.floats(*shapes[0]), "scale": v.floats(4), "bias": v.floats(4)}
+    floats = {"x": v.floats(*shapes[0]), "scale": v.floats(outputs), "bias": v.floats(outputs)}
     for name in ("BwnConv2d", "BwnConv2dInt8", "Int8Conv2d", "Int8Conv2dRelu"):
         weight = v.whole(*shapes[1]) if name.startswith("Int8") else v.signs(*shapes[1])
         calls.append(models.call(name, floats | {"weight": weight}, **conv))
     pooling = {"kernel_shape": (3, 2), "strides": (2, 2), "pads": (1, 0, 1, 1)}
-    calls.append(models.call("SignMaxPool2d", {"signs": v.packed_signs(2, 13, 6, 7)}, **pooling))
+    calls.append(models.call("SignMaxPool2d", {"signs": v.packed_signs(2, 13 * times, 6, 7)}, **pooling))
     pool = {"pool_kernel_shape": (2, 2), "pool_strides": (2, 1), "pool_pads": (1, 0, 0, 1)}
     weight = {"weight": v.whole(*shapes[1])}
     calls.append(models.call("Int8Conv2dReluMaxPool", floats | weight, **conv, **pool))
-    rows = {"x": v.floats(3, 20), "scale": v.floats(5), "bias": v.floats(5)}
-    calls.append(models.call("XnorLinear", rows | {"threshold": v.floats(20), "weight": v.signs(5, 20)}))
-    calls.append(models.call("BwnLinear", rows | {"weight": v.signs(5, 20)}))
-    calls.append(models.call("Int8Linear", rows | {"weight": v.whole(5, 20)}))
+    inputs = 20 * times
+    rows = {"x": v.floats(3, inputs), "scale": v.floats(5), "bias": v.floats(5)}
+    calls.append(models.call("XnorLinear", rows | {"threshold": v.floats(inputs), "weight": v.signs(5, inputs)}))
+    calls.append(models.call("BwnLinear", rows | {"weight": v.signs(5, inputs)}))
+    calls.append(models.call("Int8Linear", rows | {"weight": v.whole(5, inputs)}))
     for name in (scheme + cell for scheme in ("Xnor", "Bwn") for cell in GATES):
-        calls.append(models.call(name, recurrent_operands(v, name, 4, 2, 11)))
+        calls.append(models.call(name, recurrent_operands(v, name, 4, 2, 11 * times)))
     return {call.operator: call for call in calls}
 
 
-CALLS = example_calls()
+CALLS = example_calls(Values(5))
 
 
 @pytest.mark.parametrize("operator", CALLS)

@@ -113,7 +113,8 @@ def test_a_place_that_cannot_be_written_is_named(home, tmp_path, monkeypatch):
 def test_without_pooch_one_sentence_says_how_to_get_it_or_do_without(monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(
-        EdgenetError, match=r"pip install 'edgenet\[data\]', or put train-images-idx3-ubyte\.gz, .* into"
+        EdgenetError,
+        match=r"pip install '\.\[data\]' in a clone of edgenet, or put train-images-idx3-ubyte\.gz, .* into",
     ):
         load_idx(ARCHIVES["mnist"])
 

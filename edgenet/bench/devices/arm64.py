@@ -13,7 +13,7 @@ from edgenet.bench import machine, results, subjects
 from edgenet.bench.devices import prediction
 from edgenet.bench.devices.base import Device, Progress, Settings
 from edgenet.bench.devices.binaries import AARCH64, Binaries, find_binaries
-from edgenet.bench.devices.emulator import Emulator, find_emulator
+from edgenet.bench.devices.emulator import LAST_PLUGIN_VERSION, Emulator, find_emulator
 from edgenet.bench.devices.runner import LocalCarrier, RunnerProcess
 from edgenet.bench.targets import Target, collect, reference
 from edgenet.errors import EdgenetError
@@ -34,11 +34,13 @@ class Arm64Device(Device):
     """Arm's 64-bit Linux, emulated by QEMU on this machine.
 
     A row has `verified`, agreement with what the same file and path answer on this machine, accuracy on some of the
-    samples, and `predicted`; what an emulator cannot tell, latency and resident memory, is null.
+    samples, and `predicted`, of no core where QEMU is too new to count; what an emulator cannot tell, latency and
+    resident memory, is null.
     """
 
     pattern = name = "arm64"
     description = "64-bit Arm, emulated: whether files answer as here, accuracy on some samples, predicted cycles"
+    ignores = ("min_runs", "min_seconds")
 
     @classmethod
     def named(cls, name: str) -> "Arm64Device | None":
@@ -51,7 +53,7 @@ class Arm64Device(Device):
         return {
             **machine.environment(1),
             **{key: there[key] for key in ("isa", "onnxruntime", "operators")},
-            "cpu": f"emulated {', '.join(prediction.CORES)}",
+            "cpu": _emulated(emulator),
             "cores": 1,
             "governor": None,
             "python": None,
@@ -60,10 +62,11 @@ class Arm64Device(Device):
     def measure(self, paths: Sequence[str | Path], settings: Settings, progress: Progress) -> list[dict[str, Any]]:
         if settings.threads != 1 or settings.profile:
             raise EdgenetError("--device arm64 emulates one thread and no profile; leave --threads and --profile out.")
-        mca, emulator, binaries = prediction.find_mca(), find_emulator(), find_binaries(AARCH64)
+        emulator, binaries = find_emulator(), find_binaries(AARCH64)
+        mca = prediction.find_mca() if emulator.plugin else None
         targets = collect(paths, native=True, shapes=settings.shapes, quantize=settings.quantize)
         rows = [results.static_row(self.name, target) for target in targets]
-        seconds = sum(map(_foretell, targets))
+        seconds = sum(_foretell(target, emulator) for target in targets)
         warning = f" (about {seconds / 60:.0f} minutes in all)" if seconds > _LONG_SECONDS else ""
         # Rows of the same samples are compared, so all have as many as there was time for in the first.
         counts: dict[Path | None, int] = {}
@@ -106,9 +109,10 @@ class _Emulation:
         samples = target.samples if settings.accuracy and not settings.shapes and not settings.inputs else None
         self._held_out = HeldOut.load(samples) if samples else None
 
-    def fill(self, row: dict[str, Any], mca: str) -> None:
-        """Add what one emulated core answers, and what all should take."""
+    def fill(self, row: dict[str, Any], mca: str | None) -> None:
+        """Add what one emulated core answers, and with `mca` what all should take."""
         cores: dict[str, Any] = {}
+        row["predicted"] = {"label": prediction.LABEL, "cores": cores}
         for emulated, alike in _EMULATED.items():
             counts = self._folder / "counts"
             with RunnerProcess(
@@ -118,12 +122,13 @@ class _Emulation:
                 if not cores:
                     row.update({key: state[key] for key in ("path", "input")})
                     self._compare(process, row)
+                if mca is None:
+                    return
                 # The plugin counts for the last reply: a run that fills the caches and one that is timed.
                 process.call("block", runs=1)
                 process.finish()
             each = {block: count / 2 for block, count in prediction.read_counts(counts).items()}
             cores.update({core: prediction.predict(each, core, mca) for core in alike})
-        row["predicted"] = {"label": prediction.LABEL, "cores": cores}
 
     def _compare(self, process: RunnerProcess, row: dict[str, Any]) -> None:
         """Add agreement with this machine, and accuracy, on as many samples as there is time for."""
@@ -170,11 +175,22 @@ def _program(emulator: Emulator, binaries: Binaries, core: str, counts: Path | N
     return emulator.command(core, binaries.runner, binaries.onnxruntime, binaries.library, counts=counts)
 
 
-def _foretell(target: Target) -> float:
+def _emulated(emulator: Emulator) -> str:
+    """What is emulated, and why no cycles are told where none are."""
+    if emulator.plugin is not None:
+        return f"emulated {', '.join(prediction.CORES)}"
+    return (
+        f"emulated {next(iter(_EMULATED))}, without cycles: what counts instructions runs in QEMU up to version "
+        f"{LAST_PLUGIN_VERSION} (Debian 12 has 7.2), and this is {emulator.version}"
+    )
+
+
+def _foretell(target: Target, emulator: Emulator) -> float:
     """About how many seconds a row takes."""
     macs = target.inspection.macs or 0
     if target.native is False:
         macs += target.inspection.binary_macs or 0
     inference = macs / _EMULATED_MACS
     samples = max(_ROW_SECONDS, inference) if target.samples else 0.0
-    return len(_EMULATED) * (_LOAD_SECONDS + 2 * inference) + inference + samples
+    counted = len(_EMULATED) * (_LOAD_SECONDS + 2 * inference) if emulator.plugin else _LOAD_SECONDS
+    return counted + inference + samples

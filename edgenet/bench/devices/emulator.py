@@ -13,7 +13,7 @@ from edgenet.files import cache_folder, write_whole
 PACKAGES = "qemu-user libstdc++6-arm64-cross llvm-19 gcc"
 _LIBRARIES = Path("/usr/aarch64-linux-gnu/lib")
 _PLUGIN = Path(__file__).with_name("block_counts.c")
-_LAST_PLUGIN_VERSION = 8  # QEMU 9 changed the plugin interface
+LAST_PLUGIN_VERSION = 8  # QEMU 9 changed the plugin interface
 # ONNX Runtime reads it, and would take the host's for the emulated machine's: an x86 one ends the process.
 CPUINFO = """processor\t: 0
 BogoMIPS\t: 108.00
@@ -33,19 +33,21 @@ class Emulator:
     qemu: str
     prefix: Path
     """Holds what the program finds at /: the libraries of Arm's Linux."""
-    plugin: Path
+    version: str
+    plugin: Path | None
+    """Counts what runs; None where QEMU is too new for it."""
 
     def command(self, core: str, *program: str | Path, counts: Path | None = None) -> list[str]:
         """Return the command that runs a program as on `core`; with `counts` its blocks are written to that file."""
         options: list[str | Path] = ["-cpu", core, "-L", self.prefix]
-        if counts is not None:
+        if counts is not None and self.plugin is not None:
             names = "first=libedgenet_ops,second=libonnxruntime"
             options += ["-plugin", f"{self.plugin},out={counts},{names}"]
         return [str(part) for part in (self.qemu, *options, *program)]
 
 
 def find_emulator() -> Emulator:
-    """Return the emulator, its plugin built.
+    """Return the emulator, its plugin built where this QEMU takes it.
 
     Raises:
         EdgenetError: a program or library is missing; the message names the packages.
@@ -64,7 +66,11 @@ def find_emulator() -> Emulator:
         raise EdgenetError(
             f"--device arm64 needs {', '.join(missing)}. Install what is missing (Debian: apt-get install {PACKAGES})."
         )
-    return Emulator(qemu, _prefix(), _built_plugin(qemu, compiler))
+    version = re.search(r"version ([\d.]+)", _output([qemu, "--version"]))
+    if version is None:
+        raise EdgenetError(f"{qemu} does not say its version; install QEMU anew (Debian: apt-get install qemu-user).")
+    takes_plugin = int(version[1].partition(".")[0]) <= LAST_PLUGIN_VERSION
+    return Emulator(qemu, _prefix(), version[1], _built_plugin(compiler) if takes_plugin else None)
 
 
 def _prefix() -> Path:
@@ -76,14 +82,8 @@ def _prefix() -> Path:
     return folder
 
 
-def _built_plugin(qemu: str, compiler: str) -> Path:
+def _built_plugin(compiler: str) -> Path:
     """Build the plugin once; a newer text of it is another file."""
-    version = re.search(r"version (\d+)", _output([qemu, "--version"]))
-    if version is None or int(version[1]) > _LAST_PLUGIN_VERSION:
-        raise EdgenetError(
-            f"{qemu} is of version {version[1] if version else 'unknown'}, and --device arm64 counts instructions by a "
-            f"plugin that QEMU takes up to version {_LAST_PLUGIN_VERSION}; install one of those (Debian 12 has 7.2)."
-        )
     plugin = cache_folder() / "arm64" / f"block_counts-{hashlib.sha256(_PLUGIN.read_bytes()).hexdigest()[:16]}.so"
     if not plugin.exists():
 

@@ -1,6 +1,6 @@
 """classify.py MODEL.onnx IMAGE...: classifies picture files; the model was exported with --embed-preprocessing.
 
-Needs `pip install edgenet pillow`, no torch. Says at the end whether native kernels ran.
+Needs `pip install . pillow` in a clone of edgenet, no torch. Says at the end whether native kernels ran.
 """
 
 import sys
