@@ -82,18 +82,28 @@ class HeldOut:
         return 2 * self.targets.shape[-1]
 
     def part(self, rows: slice) -> "HeldOut":
-        """Those samples, padded to the longest of them; without their references."""
+        """Those samples, padded to the longest of them."""
         inputs, targets = self.inputs[rows], self.targets[rows]
+        references, owners = self._references_of(rows)
         if self.lengths is None or self.target_lengths is None:
-            return replace(self, inputs=inputs, targets=targets, references=None, owners=None)
+            return replace(self, inputs=inputs, targets=targets, references=references, owners=owners)
         lengths, target_lengths = self.lengths[rows], self.target_lengths[rows]
         longest = int(lengths.max())
         inputs = inputs[..., :longest] if inputs.ndim == 4 else inputs[:, :longest]
         targets = targets[:, : int(target_lengths.max())] if targets.ndim == 2 else targets
         return replace(
             self, inputs=np.ascontiguousarray(inputs), targets=targets, lengths=lengths,
-            target_lengths=target_lengths, references=None, owners=None,
+            target_lengths=target_lengths, references=references, owners=owners,
         )  # fmt: skip
+
+    def _references_of(self, rows: slice) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+        if self.references is None or self.owners is None:
+            return None, None
+        chosen = np.arange(len(self))[rows]
+        own = np.isin(self.owners, chosen)
+        places = np.zeros(len(self), np.int64)
+        places[chosen] = np.arange(len(chosen))
+        return self.references[own], places[self.owners[own]]
 
     def typical(self) -> "HeldOut":
         """One sample, of the middle length: what a network is timed on."""

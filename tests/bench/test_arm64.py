@@ -19,6 +19,13 @@ from edgenet.bench.devices.binaries import ENVIRONMENT_VARIABLE
 from edgenet.bench.devices.prediction import CORES, LABEL
 from edgenet.errors import EdgenetError
 from edgenet.report import markdown, table
+from edgenet.runtime import InferenceSession
+from edgenet.runtime.decoding import SequenceDecoder
+from edgenet.tasks import load
+from edgenet.tasks.held_out import HeldOut
+from edgenet.tasks.measures import EXACT
+from tests.bench.test_runner import pair
+from tests.microcontroller.networks import lenet5
 from tests.runtime import models
 
 
@@ -72,6 +79,21 @@ def test_a_qemu_too_new_to_count_tells_all_but_cycles_and_says_why(tmp_path: Pat
         assert "100.0% of 40" in text
         note = "emulated cortex-a72, without cycles: what counts instructions runs in QEMU up to version 8"
         assert f"{note} (Debian 12 has 7.2), and this is 9.2.0" in " ".join(text.split())
+
+
+@pytest.mark.usefixtures("newer_qemu")
+def test_networks_that_say_strings_have_their_accuracy(tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    folder.mkdir()
+    encoder, decoder, samples = pair(folder)
+    held_out = HeldOut.load(samples)
+    said = SequenceDecoder(*map(InferenceSession, (encoder, decoder)), held_out.begin, held_out.end)
+    value = held_out.value(said.greedy(held_out.inputs, None, held_out.most_steps))
+    for file in (encoder, decoder):
+        file.rename(folder / f"full-{file.name}")
+    (row,) = bench.run([folder], "arm64")["rows"]
+    assert (row["verified"]["agreement"], row["verified"]["samples"]) == (1, 40)
+    assert row["accuracy"] == {"metric": EXACT, "value": value, "samples": 40, "loss_vs_full": None}
 
 
 def printed(result: dict[str, Any]) -> str:
@@ -130,3 +152,15 @@ def test_files_answer_as_here_and_cycles_are_predicted(
             assert figures["cycles"] > 0
             assert figures["covered"] > 0.9
     assert result["rows"][-1]["size_ratio"]["value"] > 0
+
+
+@pytest.mark.devices
+def test_digits_keep_their_class(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(built))
+    path, _ = lenet5("xnor", tmp_path / "xnor.onnx")
+    HeldOut.of(load("digits", (1, 32, 32))).save(tmp_path / "samples.npz")
+    rows = bench.run([path], "arm64")["rows"]
+    assert [row["path"] for row in rows] == ["native", "portable"]
+    for row in rows:
+        assert row["verified"]["samples"] == 200
+        assert row["verified"]["agreement"] >= 0.995

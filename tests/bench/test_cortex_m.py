@@ -157,6 +157,14 @@ def test_binary_lenet5_on_a_cortex_m4_takes_an_eighth_of_the_flash_and_a_fifth_o
 
 
 @pytest.mark.devices
+def test_all_of_two_hundred_digits_are_answered_on_a_cortex_m4_as_in_onnx_runtime(digits):
+    (row,) = bench.run([digits / "xnor.onnx"], "cortex-m4", min_runs=200)["rows"]
+    found = row["microcontroller"]
+    assert (found["samples"], found["outputs_equal"], found["outputs_checked"]) == (200, 2000, 2000)
+    assert row["accuracy"] == {**answered_in_onnx_runtime(digits / "xnor.onnx", 200), "loss_vs_full": None}
+
+
+@pytest.mark.devices
 def test_instructions_are_the_same_in_every_run(folder):
     runs = [bench.run([folder / "xnor.onnx"], "cortex-m4", min_runs=2)["rows"][0] for _ in range(2)]
     # The timer ticks every 40 instructions.

@@ -42,6 +42,12 @@ def test_a_part_is_padded_to_its_own_longest():
     assert part.lengths.tolist() == [1, 2]
 
 
+def test_a_part_knows_all_right_answers_to_its_own_samples():
+    held_out = HeldOut.of(strings())
+    assert held_out.part(slice(1, 3)).value([[2], [1]]) == pytest.approx(1 / 2)
+    assert held_out.part(slice(0, 2)).part(slice(1, 2)).value([[2]]) == 1.0
+
+
 def test_the_typical_sample_is_of_the_middle_length_and_without_padding():
     assert HeldOut.of(strings()).typical().inputs.tolist() == [[9, 4]]
 
