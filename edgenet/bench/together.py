@@ -8,6 +8,7 @@ from edgenet.bench.devices.base import Device, Progress
 from edgenet.errors import EdgenetError
 
 T = TypeVar("T")
+_LOOK_SECONDS = 0.5
 
 
 def on_each(
@@ -52,7 +53,8 @@ def on_each(
         futures = {device.name: pool.submit(work, device, teller(device.name)) for device in devices}
         while not all(future.done() for future in futures.values()):
             try:
-                wait(futures.values())
+                # Who waits without end does not see a Ctrl-C that came just before.
+                wait(futures.values(), timeout=_LOOK_SECONDS)
             except KeyboardInterrupt:
                 interrupts += 1
     errors = {name: error for name, future in futures.items() if (error := future.exception())}
