@@ -147,7 +147,7 @@ def _from_text(
 @register_model
 def translator(
     num_classes: int = 8000, scheme: str = "full", source_vocabulary_size: int = 8000, embedding_size: int = 128,
-    hidden_size: int = 256, num_layers: int = 1, cell: str = "lstm", shortcut: bool = True,
+    hidden_size: int = 256, num_layers: int = 1, cell: str = "lstm", shortcut: bool = False,
 ) -> EncoderDecoder:  # fmt: skip
     """Encoder-decoder with attention (Luong et al. 2015); the classes are the target vocabulary."""
     return _from_text(cell, source_vocabulary_size, num_classes, embedding_size, hidden_size, num_layers, shortcut)

@@ -117,7 +117,7 @@ _TEXT["full"] = replace(_TEXT["full"], embeddings=None)
 # Over long lines gains of 1 lose what the full network knows: bwn began worse than chance and xnor did not learn. What
 # the full network answers is learnt as it is, for what counts is how likely the right token is.
 _LANGUAGE = _recipes(
-    (10, 6, 15), (2e-3, 4e-3, 6e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True,
+    (10, 4, 15), (2e-3, 4e-3, 6e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True,
     temperature=1.0,
 )  # fmt: skip
 _LANGUAGE["full"] = _TEXT["full"]
