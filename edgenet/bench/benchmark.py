@@ -46,7 +46,7 @@ def run(
         profile: whether to say where the time goes, operator by operator.
         quantize: `int8` adds ONNX Runtime's own 8-bit version of every full-precision file as a row.
         command: what the user typed, for the record.
-        seed: the seed of the training, for the record; left out, that of made-up inputs.
+        seed: the seed of the training, for the record; left out, that of made-up inputs where there are any.
         progress: called with the fraction done and what is being done.
 
     Raises:
@@ -78,4 +78,6 @@ def run(
     rows = [row for _, rows in measured.values() for row in rows]
     for row in rows:
         row["valid"] = not row["flags"]
-    return results.new_result(rows, environments, list(command), SEED if seed is None else seed, failures)
+    if seed is None and inputs is None and (shapes or any(row["data"] is None for row in rows)):
+        seed = SEED
+    return results.new_result(rows, environments, list(command), seed, failures)

@@ -36,7 +36,7 @@ class Health:
     """Whether it is slowed down now."""
     temperature_c: float | None
     """Of the hottest place, in degrees Celsius."""
-    load: float
+    load: float | None
     """Processes that ran or wanted to, on average over the last minute."""
 
     @classmethod
@@ -50,7 +50,7 @@ class Health:
         ]
         count = sum(map(_number, system.glob(f"{_CPUS}/cpu*/thermal_throttle/core_throttle_count")))
         count += sum(_number(folder / "stats/total_trans") for folder in cooling)
-        firmware = int(first_line(system / _FIRMWARE) or "0", 16)
+        firmware = _whole(first_line(system / _FIRMWARE), 16) or 0
         zones = [_whole(first_line(file)) for file in system.glob("class/thermal/thermal_zone*/temp")]
         return cls(
             {core: _clock(system, core) for core in sorted(os.sched_getaffinity(0))},
@@ -77,7 +77,11 @@ class Health:
 
     def stamp(self, core: int | None) -> dict[str, object]:
         """Return what goes with a row that was measured on the core."""
-        return {**asdict(self.clock(core)), "temperature_c": self.temperature_c, "load": round(self.load, 2)}
+        return {
+            **asdict(self.clock(core)),
+            "temperature_c": self.temperature_c,
+            "load": self.load and round(self.load, 2),
+        }
 
     def changes(self, later: "Health", cores: Sequence[int]) -> list[str]:
         """Return flags of what changed on the machine, or on those cores of it, meanwhile."""
@@ -109,10 +113,10 @@ def _number(path: Path) -> int:
     return _whole(first_line(path)) or 0
 
 
-def _whole(value: str | float | None) -> int | None:
+def _whole(value: str | float | None, base: int = 10) -> int | None:
     """A whole number, None where there is none: kernels also write words, such as <unsupported>."""
     try:
-        return None if value is None else int(value)
+        return int(value, base) if isinstance(value, str) else None if value is None else int(value)
     except ValueError:
         return None
 

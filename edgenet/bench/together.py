@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from edgenet.bench.devices.base import Device, Progress
+from edgenet.bench.devices.worker_process import collected_interrupts
 from edgenet.errors import EdgenetError
 
 T = TypeVar("T")
@@ -34,7 +35,6 @@ def on_each(
     if len(devices) == 1:
         return {devices[0].name: work(devices[0], progress)}, {}
     done = dict.fromkeys((device.name for device in devices), 0.0)
-    interrupts = 0
 
     def teller(name: str) -> Progress:
         seen = 0
@@ -43,20 +43,17 @@ def on_each(
             nonlocal seen
             done[name] = fraction
             progress(sum(done.values()) / len(done), f"{name}: {text}")
-            if seen < interrupts:
-                seen = interrupts
+            if seen < len(interrupts):
+                seen += 1
                 raise KeyboardInterrupt
 
         return tell
 
-    with ThreadPoolExecutor(len(devices)) as pool:
+    with collected_interrupts() as interrupts, ThreadPoolExecutor(len(devices)) as pool:
         futures = {device.name: pool.submit(work, device, teller(device.name)) for device in devices}
         while not all(future.done() for future in futures.values()):
-            try:
-                # Who waits without end does not see a Ctrl-C that came just before.
-                wait(futures.values(), timeout=_LOOK_SECONDS)
-            except KeyboardInterrupt:
-                interrupts += 1
+            # Who waits without end does not see a Ctrl-C that came just before.
+            wait(futures.values(), timeout=_LOOK_SECONDS)
     errors = {name: error for name, future in futures.items() if (error := future.exception())}
     if len(errors) == len(futures):
         raise _as_one(errors)

@@ -133,7 +133,7 @@ def _say_what_is_ignored(devices: "Sequence[Device]") -> None:
         ]  # fmt: skip
         if options:
             verb = "has" if len(options) == 1 else "have"
-            note(f"{' and '.join(options)} {verb} no effect on {device.name}, where instructions are counted.")
+            note(f"{' and '.join(options)} {verb} no effect on {device.name}, where nothing is timed.")
 
 
 def _say_what_has_no_profile(result: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ _LANGUAGE = _recipes(
 _LANGUAGE["full"] = _TEXT["full"]
 # Over so many words binary weights and activations at once are learnt worse than one after the other.
 _PRONOUNCER = _recipes(
-    (10, 7, 18), (2e-3, 2e-3, 2e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True,
+    (10, 5, 18), (2e-3, 2e-3, 2e-3), gradient_clip=_RECURRENT_CLIP, embeddings="binary", fitted_gains=True,
     temperature=1.0,
 )  # fmt: skip
 _PRONOUNCER["xnor"] = replace(_PRONOUNCER["xnor"], float_weights=0.45, second_rate=0.5)

@@ -46,9 +46,11 @@ std::string part_name(const std::string& part) {
 
 json::Value text_or_null(const std::string& text) { return text.empty() ? json::Value() : json::Value(text); }
 
-/// The number that a text begins with.
+/// The number that a text begins with; null where it begins with none: kernels also write words.
 json::Value number_or_null(const std::string& text) {
-  return text.empty() ? json::Value() : json::Value(std::strtod(text.c_str(), nullptr));
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  return end == text.c_str() ? json::Value() : json::Value(number);
 }
 
 void add_cpu(json::Members& machine) {

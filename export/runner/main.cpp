@@ -226,12 +226,16 @@ struct Arguments {
   const char* library = nullptr;
 };
 
+constexpr long kMostIdleSeconds = 1000000;
+
 /// What the command line says; nothing where that is not how it is called.
 std::optional<Arguments> read_arguments(int argc, char** argv) {
   Arguments read;
   if (argc > 2 && std::strcmp(argv[1], "--idle") == 0) {
-    read.idle_seconds = static_cast<unsigned>(std::strtoul(argv[2], nullptr, 10));
-    if (read.idle_seconds == 0) return {};
+    char* end = nullptr;
+    const long seconds = std::strtol(argv[2], &end, 10);
+    if (*end != '\0' || seconds <= 0 || seconds > kMostIdleSeconds) return {};
+    read.idle_seconds = static_cast<unsigned>(seconds);
     argc -= 2, argv += 2;
   }
   if (argc < 2 || argc > 3) return {};

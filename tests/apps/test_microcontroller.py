@@ -61,7 +61,6 @@ def test_a_board_of_its_own_gets_its_memory_and_is_told_when_it_is_too_small(app
     assert done.returncode == 0, done.stderr
     sections = subprocess.run(["arm-none-eabi-size", "-A", app / "digit.elf"], text=True, capture_output=True).stdout
     assert str(0x08000000) in sections
-    (app / "digit.elf").unlink()
     done = make(app, *board, "RAM=4K", said="digit.elf")
     assert done.returncode != 0
     assert "region `RAM' overflowed by" in done.stderr

@@ -77,7 +77,7 @@ def test_a_qemu_too_new_to_count_tells_all_but_cycles_and_says_why(tmp_path: Pat
     assert result["rows"][-1]["size_ratio"]["value"] > 0
     for text in (printed(result), markdown(result)):
         assert "100.0% of 40" in text
-        note = "emulated cortex-a72, without cycles: what counts instructions runs in QEMU up to version 8"
+        note = "emulated cortex-a72, without instructions and cycles: what counts them runs in QEMU up to version 8"
         assert f"{note} (Debian 12 has 7.2), and this is 9.2.0" in " ".join(text.split())
 
 

@@ -108,3 +108,11 @@ def test_what_goes_with_a_row_is_of_its_core() -> None:
     assert QUIET.stamp(4) == {
         "governor": "performance", "limit_khz": 2_400_000, "frequency_khz": None, "temperature_c": 50.0, "load": 0.1,
     }  # fmt: skip
+
+
+def test_a_board_that_shows_nothing_has_a_stamp_all_the_same() -> None:
+    clock = {"core": 0, "governor": None, "limit_khz": None, "frequency_khz": None}
+    told = Health.told(
+        {"clocks": [clock], "throttle_count": 0, "throttled": False, "temperature_c": None, "load": None}
+    )
+    assert set(told.stamp(0).values()) == {None}

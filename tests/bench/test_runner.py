@@ -193,13 +193,13 @@ def test_it_ends_when_nobody_reads_its_replies_though_its_input_stays_open(comma
 
 
 def test_it_ends_when_it_hears_nothing_for_long_though_its_input_stays_open(command: list[str]) -> None:
-    patient = [command[0], "--idle", "1", *command[1:]]
+    patient = [command[0], "--idle", "3", *command[1:]]
     with subprocess.Popen(patient, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         # Empty lines keep it, and have no reply.
-        for _ in range(8):
+        for _ in range(16):
             time.sleep(0.25)
             process.stdin.write(b"\n")
             process.stdin.flush()
@@ -218,7 +218,7 @@ def test_work_is_no_idleness(command: list[str], tmp_path: Path) -> None:
         assert process.call("warm_up", seconds=1.5)["run_ms"] > 0
 
 
-@pytest.mark.parametrize("words", [["--idle"], ["--idle", "0"], ["--idle", "soon"]])
+@pytest.mark.parametrize("words", [["--idle"], ["--idle", "0"], ["--idle", "soon"], ["--idle", "5x"], ["--idle", "-1"]])
 def test_an_idle_time_that_is_none_is_refused(command: list[str], words: list[str]) -> None:
     done = subprocess.run([command[0], *words, *command[1:]], text=True, capture_output=True, check=False, input="")
     assert done.returncode == 2

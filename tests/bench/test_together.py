@@ -10,13 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from edgenet import bench
+from edgenet.bench.devices.base import Settings
 from edgenet.bench.devices.cpu import CpuDevice
 from edgenet.bench.together import on_each
 from edgenet.cli.main import main
 from edgenet.errors import EdgenetError
 from tests.runtime import models
 
-QUICK = {"min_runs": 1, "min_seconds": 0.02}
+QUICK: dict[str, Any] = {"min_runs": 1, "min_seconds": 0.02}
 
 
 class Twin(CpuDevice):
@@ -132,3 +133,13 @@ def test_ctrl_c_before_any_device_has_anything_is_passed_on() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         on_each([Twin("a"), Twin("b")], work, lambda fraction, text: None)  # type: ignore[arg-type]
+
+
+def test_ctrl_c_after_timing_takes_nothing_of_what_was_measured(file: Path) -> None:
+    def interrupt_late(fraction: float, text: str) -> None:
+        if text.startswith("accuracy and memory"):
+            raise KeyboardInterrupt
+
+    (row,) = CpuDevice().measure([file], Settings(**QUICK), interrupt_late)
+    assert row["latency_ms"]["runs"] > 0
+    assert row["rss_run_bytes"] is not None

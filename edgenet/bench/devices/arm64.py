@@ -180,8 +180,8 @@ def _emulated(emulator: Emulator) -> str:
     if emulator.plugin is not None:
         return f"emulated {', '.join(prediction.CORES)}"
     return (
-        f"emulated {next(iter(_EMULATED))}, without cycles: what counts instructions runs in QEMU up to version "
-        f"{LAST_PLUGIN_VERSION} (Debian 12 has 7.2), and this is {emulator.version}"
+        f"emulated {next(iter(_EMULATED))}, without instructions and cycles: what counts them runs in QEMU up to "
+        f"version {LAST_PLUGIN_VERSION} (Debian 12 has 7.2), and this is {emulator.version}"
     )
 
 

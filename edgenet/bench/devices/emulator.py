@@ -58,19 +58,25 @@ def find_emulator() -> Emulator:
         for name, found in (
             ("qemu-aarch64", qemu),
             (f"{_LIBRARIES}/libstdc++.so.6", (_LIBRARIES / "libstdc++.so.6").exists()),
-            ("a C compiler (cc)", compiler),
         )
         if not found
     ]
-    if qemu is None or compiler is None or missing:
-        raise EdgenetError(
-            f"--device arm64 needs {', '.join(missing)}. Install what is missing (Debian: apt-get install {PACKAGES})."
-        )
+    if qemu is None or missing:
+        raise _missing(missing)
     version = re.search(r"version ([\d.]+)", _output([qemu, "--version"]))
     if version is None:
         raise EdgenetError(f"{qemu} does not say its version; install QEMU anew (Debian: apt-get install qemu-user).")
-    takes_plugin = int(version[1].partition(".")[0]) <= LAST_PLUGIN_VERSION
-    return Emulator(qemu, _prefix(), version[1], _built_plugin(compiler) if takes_plugin else None)
+    if int(version[1].partition(".")[0]) > LAST_PLUGIN_VERSION:
+        return Emulator(qemu, _prefix(), version[1], None)
+    if compiler is None:
+        raise _missing(["a C compiler (cc)"])
+    return Emulator(qemu, _prefix(), version[1], _built_plugin(compiler))
+
+
+def _missing(names: list[str]) -> EdgenetError:
+    return EdgenetError(
+        f"--device arm64 needs {', '.join(names)}. Install what is missing (Debian: apt-get install {PACKAGES})."
+    )
 
 
 def _prefix() -> Path:

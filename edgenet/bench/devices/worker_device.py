@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,11 @@ class WorkerDevice(Device):
             reached = max(reached, fraction)
             progress(reached, text)
 
+        def tell_after_timing(fraction: float, text: str) -> None:
+            # On several devices Ctrl-C is raised here, where it would take what was measured.
+            with suppress(KeyboardInterrupt):
+                tell(fraction, text)
+
         with Launches(targets, settings, self.start, self.cores, lambda text: tell(0.0, text)) as launches:
 
             def launch(window: int) -> tuple[list[WorkerProcess], list[float]]:
@@ -80,7 +86,7 @@ class WorkerDevice(Device):
             }
             self._launch_seconds = launches.overhead_seconds
             for number, (row, track) in enumerate(zip(rows, tracks, strict=True)):
-                tell(0.8 + 0.2 * number / len(targets), f"accuracy and memory of {targets[number].label}")
+                tell_after_timing(0.8 + 0.2 * number / len(targets), f"accuracy and memory of {targets[number].label}")
                 self._add_figures(row, track, launches, number, settings)
         for full, i in pairs:
             results.add_comparison(rows[i], tracks[i], rows[full], tracks[full])
@@ -90,7 +96,7 @@ class WorkerDevice(Device):
                 results.judge_latency(row)
             row["conditions"] = conditions
             row["flags"].extend(dict.fromkeys(flags))
-        tell(1.0, "done")
+        tell_after_timing(1.0, "done")
         return rows
 
     def _add_figures(

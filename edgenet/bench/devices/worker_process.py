@@ -21,11 +21,8 @@ _INTERRUPT_SECONDS = 0.1
 
 
 @contextmanager
-def _interrupts_at_rest() -> Iterator[list[int]]:
-    """Collect interrupts (Ctrl-C) instead of raising them anywhere, so that no reply is half read or miscounted.
-
-    What is collected is raised at the end, unless the body has raised it.
-    """
+def collected_interrupts() -> Iterator[list[int]]:
+    """Collect interrupts (Ctrl-C) instead of raising them anywhere; none in another thread than the main one."""
     collected: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield collected
@@ -35,6 +32,14 @@ def _interrupts_at_rest() -> Iterator[list[int]]:
         yield collected
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _interrupts_at_rest() -> Iterator[list[int]]:
+    """Collect interrupts, so that no reply is half read or miscounted, and raise them at the end, unless the body has
+    raised them."""
+    with collected_interrupts() as collected:
+        yield collected
     if collected:
         raise KeyboardInterrupt
 
