@@ -10,6 +10,7 @@ from edgenet.bench.devices.base import MIN_RUNS, MIN_SECONDS, Device, Progress, 
 from edgenet.bench.devices.registry import get_device
 from edgenet.bench.inputs import SEED
 from edgenet.bench.quantizing import quantizer
+from edgenet.bench.targets import SAMPLES
 from edgenet.bench.together import on_each
 from edgenet.errors import EdgenetError
 
@@ -78,6 +79,7 @@ def run(
     rows = [row for _, rows in measured.values() for row in rows]
     for row in rows:
         row["valid"] = not row["flags"]
-    if seed is None and inputs is None and (shapes or any(row["data"] is None for row in rows)):
+    sampled = not shapes and all(Path(row["file"]).with_name(SAMPLES).is_file() for row in rows)
+    if seed is None and inputs is None and not sampled:
         seed = SEED
     return results.new_result(rows, environments, list(command), seed, failures)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,9 +69,10 @@ def test_a_row_says_under_which_conditions_it_was_measured(result: dict) -> None
         assert row["rounds"]["measured"] >= row["rounds"]["kept"] >= 10
 
 
-def test_the_seed_is_that_of_made_up_inputs_where_nothing_was_trained(folder: Path) -> None:
-    result = bench.run([folder / "full.onnx"], accuracy=False, **QUICK)
-    assert result["seed"] == 0
+def test_the_seed_is_that_of_made_up_inputs_where_there_are_any(folder: Path, tmp_path: Path) -> None:
+    assert bench.run([folder / "full.onnx"], accuracy=False, **QUICK)["seed"] is None
+    alone = shutil.copy(folder / "full.onnx", tmp_path)
+    assert bench.run([alone], accuracy=False, **QUICK)["seed"] == 0
 
 
 def test_size_and_work_are_those_of_the_file(folder: Path, result: dict) -> None:
