@@ -79,7 +79,8 @@ def run(
     rows = [row for _, rows in measured.values() for row in rows]
     for row in rows:
         row["valid"] = not row["flags"]
-    sampled = not shapes and all(Path(row["file"]).with_name(SAMPLES).is_file() for row in rows)
+    folders = [path if path.is_dir() else path.parent for path in map(Path, targets)]
+    sampled = not shapes and all((folder / SAMPLES).is_file() for folder in folders)
     if seed is None and inputs is None and not sampled:
         seed = SEED
     return results.new_result(rows, environments, list(command), seed, failures)

@@ -99,12 +99,11 @@ def token_labeller(
 @register_model
 def language_model(
     num_classes: int = 96, scheme: str = "full", embedding_size: int = 64, hidden_size: int = 256, num_layers: int = 2,
-    cell: str = "lstm", dropout: float | None = None, shortcuts: bool = True,
+    cell: str = "lstm", dropout: float = 0.1, shortcuts: bool = True,
 ) -> LanguageModel:  # fmt: skip
     """Recurrent language model (Mikolov et al. 2010) over characters or words; the classes are the vocabulary.
 
-    `dropout` is 0.1 for the full network, and none with 1-bit weights, which learn too little by heart for it.
+    `dropout` is the full network's: with 1-bit weights there is none, for they learn too little by heart.
     """
-    if dropout is None:
-        dropout = 0.1 if scheme == "full" else 0.0
+    dropout = dropout if scheme == "full" else 0.0
     return LanguageModel(cell, num_classes, embedding_size, hidden_size, num_layers, dropout, shortcuts)
