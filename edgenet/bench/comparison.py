@@ -17,11 +17,6 @@ _SAME_SIZE = 0.005
 NOT_JUDGED = "not judged"
 """The verdict on a time where one of the two results is not valid."""
 MICROCONTROLLER = tuple(f"microcontroller.{key}" for key in ("flash_bytes", "ram_bytes", "instructions"))
-# A microcontroller has no clock, and of the file only what becomes flash.
-_STAND_INS = {
-    "slower": ("microcontroller.instructions", "latency_ms.p50", "instructions"),
-    "larger": ("microcontroller.flash_bytes", "file_bytes", "flash"),
-}
 # What differs from one run to the next on the same machine.
 _OF_THE_MOMENT = {
     "load", "connect_seconds", "launch_seconds", "sent_bytes", "temperature_c", "frequency_khz",
@@ -75,18 +70,6 @@ class Comparison:
     rows: list[RowComparison]
     environment: list[str]
 
-    def as_read_by(self, kind: str) -> "Comparison":
-        """Return the rows as a condition of that kind reads them (`edgenet.bench.conditions`): of a microcontroller
-        instructions stand for the latency and flash for the file, and the label says so."""
-        if kind not in _STAND_INS:
-            return self
-        own, figure, name = _STAND_INS[kind]
-        rows = []
-        for row in self.rows:
-            changes = [replace(change, figure=figure) for change in row.changes if change.figure == own]
-            rows.append(replace(row, label=f"{row.label}, by {name},", changes=changes) if changes else row)
-        return replace(self, rows=rows)
-
 
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Comparison:
     """Match the rows of two results by device, model, scheme, path and file, and compare their figures.
@@ -123,7 +106,7 @@ def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change
     changes = [
         _exact("file_bytes", first["file_bytes"], second["file_bytes"]),
         _exact("rss_load_peak_bytes", first["rss_load_peak_bytes"], second["rss_load_peak_bytes"], tolerance=0.05),
-        *(_exact(figure, _at(first, figure), _at(second, figure)) for figure in MICROCONTROLLER),
+        *(_of_a_part(figure, first, second) for figure in MICROCONTROLLER),
         *(_exact(figure, _at(first, figure), _at(second, figure)) for figure in _predicted(first)),
         *times,
         _accuracy(first["accuracy"], second["accuracy"]),
@@ -133,6 +116,14 @@ def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change
 
 def _not_judged(change: Change) -> Change:
     return replace(change, ratio=None, low=None, high=None, verdict=NOT_JUDGED)
+
+
+def _of_a_part(figure: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Change | None:
+    """A figure of a microcontroller; a network that has become too large for the emulated one has none."""
+    before, after = _at(first, figure), _at(second, figure)
+    if before and after is None and not second["valid"]:
+        return Change(figure, before, None, None, None, None, "worse")
+    return _exact(figure, before, after)
 
 
 def _predicted(row: Mapping[str, Any]) -> list[str]:

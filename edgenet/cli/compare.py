@@ -58,9 +58,7 @@ def compare(first: Path, second: Path, json_file: str | None, conditions: "tuple
         for row in comparison.rows:
             if doubt := row.doubt(str(first), str(second)):
                 note(f"{row.label} was not judged by --fail-if slower: {doubt}; measure again on a quiet machine.")
-    failures = [
-        failure for condition in conditions for failure in condition.failures(comparison.as_read_by(condition.kind))
-    ]
+    failures = [failure for condition in conditions for failure in condition.failures(comparison)]
     if failures:
         limits = ", ".join(condition.text for condition in conditions)
         raise EdgenetError(f"{second} fails against {first} (--fail-if {limits}): {'; '.join(failures)}.")

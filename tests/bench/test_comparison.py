@@ -33,7 +33,7 @@ def verdicts(line: RowComparison) -> dict[str, str]:
 
 def failures(condition: str, first: dict[str, Any], second: dict[str, Any]) -> list[str]:
     read = bench.Condition.parse(condition)
-    return read.failures(bench.compare(result(first), result(second)).as_read_by(read.kind))
+    return read.failures(bench.compare(result(first), result(second)))
 
 
 def test_times_of_a_result_that_is_not_valid_are_not_judged_and_sizes_and_answers_are() -> None:
@@ -96,6 +96,14 @@ def test_a_part_that_has_become_too_small_is_judged_all_the_same() -> None:
     larger = {**on_cortex(flash_bytes=300_000), "valid": False, "flags": ["does not fit: needs 300000 bytes of flash"]}
     assert failures("larger:5%", on_cortex(), larger) != []
     assert compared(on_cortex(), larger).doubt("a", "b") is None
+
+
+def test_a_part_that_is_now_too_small_to_build_for_fails_the_check() -> None:
+    reason = "does not fit the emulated board"
+    gone = {**on_cortex(flash_bytes=None, instructions=None), "valid": False, "flags": [reason]}
+    for condition, name in (("larger:5%", "flash"), ("slower:5%", "instructions")):
+        (failure,) = failures(condition, on_cortex(), gone)
+        assert failure.endswith(f"has no {name} any more: {reason}")
 
 
 def predicted(cycles: float) -> dict[str, Any]:
