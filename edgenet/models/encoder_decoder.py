@@ -55,21 +55,27 @@ class Encoder(nn.Module):
 
 
 class TextEncoder(Encoder):
-    """An embedding and recurrent layers in both directions; the memory is their output."""
+    """An embedding and recurrent layers in both directions; the memory is their output.
+
+    `dropout` is of what the embedding gives, and between the layers.
+    """
 
     def __init__(
         self, cell: str, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int,
-        state_tensors: int, state_size: int,
+        state_tensors: int, state_size: int, dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__(2 * hidden_size, state_tensors)
         self.vocabulary_size = vocabulary_size
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=0)
-        self.stack = RecurrentStack(cell, embedding_size, hidden_size, num_layers, bidirectional=True)
+        self.dropout = nn.Dropout(dropout)
+        self.stack = RecurrentStack(
+            cell, embedding_size, hidden_size, num_layers, bidirectional=True, dropout=dropout
+        )
         self.add_bridge(state_size)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """tokens int64 [N, S], lengths [N] -> memory [N, S, 2 H], state, lengths of the memory [N]."""
-        memory, _ = self.stack(self.embedding(tokens), None, lengths)
+        memory, _ = self.stack(self.dropout(self.embedding(tokens)), None, lengths)
         forward, reverse = memory.chunk(2, 2)
         state = self.first_state(torch.cat([last_step(forward, lengths), reverse[:, 0]], 1))
         if lengths is None:
@@ -78,18 +84,22 @@ class TextEncoder(Encoder):
 
 
 class AttentionDecoder(nn.Module):
-    """Embedding, recurrent layers, attention to the memory and scores of the next token; one step or many at once."""
+    """Embedding, recurrent layers, attention to the memory and scores of the next token; one step or many at once.
+
+    `dropout` is of what the embedding and the attention give, and between the layers.
+    """
 
     open_axes: ClassVar[dict[str, dict[int, str]]] = {"memory": {1: "memory_time"}, "memory_lengths": {}}
 
     def __init__(
         self, cell: str, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int,
-        memory_size: int, shortcut: bool = False,
+        memory_size: int, shortcut: bool = False, dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.vocabulary_size = vocabulary_size
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=0)
-        self.stack = RecurrentStack(cell, embedding_size, hidden_size, num_layers)
+        self.dropout = nn.Dropout(dropout)
+        self.stack = RecurrentStack(cell, embedding_size, hidden_size, num_layers, dropout=dropout)
         self.attention = Attention(hidden_size, memory_size, shortcut)
         self.fc = nn.Linear(hidden_size, vocabulary_size)
 
@@ -98,8 +108,8 @@ class AttentionDecoder(nn.Module):
         target_lengths: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """tokens int64 [N, T] -> (logits [N, T, vocabulary] of the token after each, final state)."""
-        hidden, final = self.stack(self.embedding(tokens), state, target_lengths)
-        return self.fc(self.attention(hidden, memory, memory_lengths)), final
+        hidden, final = self.stack(self.dropout(self.embedding(tokens)), state, target_lengths)
+        return self.fc(self.dropout(self.attention(hidden, memory, memory_lengths))), final
 
 
 class EncoderDecoder(nn.Module):
@@ -132,14 +142,14 @@ class EncoderDecoder(nn.Module):
 
 def _from_text(
     cell: str, source_vocabulary_size: int, target_vocabulary_size: int, embedding_size: int, hidden_size: int,
-    num_layers: int, shortcut: bool,
+    num_layers: int, shortcut: bool, dropout: float = 0.0,
 ) -> EncoderDecoder:  # fmt: skip
     tensors = num_layers * (2 if cell == "lstm" else 1)
     encoder = TextEncoder(
-        cell, source_vocabulary_size, embedding_size, hidden_size // 2, num_layers, tensors, hidden_size
+        cell, source_vocabulary_size, embedding_size, hidden_size // 2, num_layers, tensors, hidden_size, dropout
     )
     decoder = AttentionDecoder(
-        cell, target_vocabulary_size, embedding_size, hidden_size, num_layers, encoder.memory_size, shortcut
+        cell, target_vocabulary_size, embedding_size, hidden_size, num_layers, encoder.memory_size, shortcut, dropout
     )
     return EncoderDecoder(encoder, decoder, (12,))
 
@@ -147,10 +157,16 @@ def _from_text(
 @register_model
 def translator(
     num_classes: int = 8000, scheme: str = "full", source_vocabulary_size: int = 8000, embedding_size: int = 128,
-    hidden_size: int = 256, num_layers: int = 1, cell: str = "lstm", shortcut: bool = False,
+    hidden_size: int = 256, num_layers: int = 1, cell: str = "lstm", shortcut: bool = True, dropout: float = 0.3,
 ) -> EncoderDecoder:  # fmt: skip
-    """Encoder-decoder with attention (Luong et al. 2015); the classes are the target vocabulary."""
-    return _from_text(cell, source_vocabulary_size, num_classes, embedding_size, hidden_size, num_layers, shortcut)
+    """Encoder-decoder with attention (Luong et al. 2015); the classes are the target vocabulary.
+
+    `dropout` is the full network's: with 1-bit weights there is none, for they learn too little by heart.
+    """
+    dropout = dropout if scheme == "full" else 0.0
+    return _from_text(
+        cell, source_vocabulary_size, num_classes, embedding_size, hidden_size, num_layers, shortcut, dropout
+    )
 
 
 @register_model

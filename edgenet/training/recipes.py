@@ -128,6 +128,8 @@ _PRONOUNCER = _recipes(
 )  # fmt: skip
 _PRONOUNCER["xnor"] = replace(_PRONOUNCER["xnor"], float_weights=0.45, second_rate=0.5)
 _PRONOUNCER["full"] = _TEXT["full"]
+_TRANSLATOR = {scheme: replace(_PRONOUNCER[scheme], epochs=epochs) for scheme, epochs in (("bwn", 6), ("xnor", 14))}
+_TRANSLATOR["full"] = _TEXT["full"]
 
 # Few texts, learnt in few passes: more of them are learnt by heart. Word dropout makes as many more words unknown as
 # new texts have: 3.3 % of those of SMS spam's training split, where a tenth left out has 3.2 % more than the rest.
@@ -150,9 +152,10 @@ _SHARED = (
     (_CAPTIONS, "captioner"),
     (_STRINGS, "string_reader"),
     (_SHORT_TEXT, "text_classifier"),
-    (_TEXT, "token_labeller translator"),
+    (_TEXT, "token_labeller"),
     (_LANGUAGE, "language_model"),
     (_PRONOUNCER, "pronouncer"),
+    (_TRANSLATOR, "translator"),
     (_UNUSUAL, "highway_mlp diracnet deep_resnet"),
     (_HIGHWAY_CNN, "highway_cnn"),
     (_DEEP_PLAIN, "deep_plain_cnn"),
