@@ -1,5 +1,6 @@
 """Exported networks that take pictures, real digits as files, and what Python's ONNX Runtime says of them."""
 
+import fcntl
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -78,8 +79,28 @@ def npm_install(folder: Path, *packages: str) -> None:
     """Have npm put packages, or those of the folder's package.json, into a folder; kept from test to test."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [program("npm", "npm"), "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
-    done = subprocess.run([*command, *packages], cwd=folder, text=True, capture_output=True, check=False)
+    with (folder / "lock").open("w") as lock:  # tests of several files may ask for it at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run([*command, *packages], cwd=folder, text=True, capture_output=True, check=False)
     assert done.returncode == 0, f"npm cannot install {', '.join(packages) or 'the app'}: {done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def node_app() -> Path:
+    """The folder of the Node app, installed by npm as its README says."""
+    folder = CACHE / "node"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "classify.mjs"):
+        shutil.copy(APPS / "node" / name, folder / name)
+    npm_install(folder)
+    return folder
+
+
+def browser() -> dict[str, str]:
+    """Where Chromium is, and the folder of modules with what drives it."""
+    npm_install(CACHE / "browser", "playwright-core@1.65.1")
+    chromium = program("chromium-headless-shell", "chromium-headless-shell")
+    return {"modules": str(CACHE / "browser" / "node_modules"), "chromium": chromium}
 
 
 def said_classes(output: str) -> list[str]:

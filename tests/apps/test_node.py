@@ -1,24 +1,18 @@
 """The Node app, installed by npm as its README says, gives the classes of Python's ONNX Runtime."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.apps.conftest import AGREEMENT, APPS, CACHE, Digits, agreement, npm_install, program
+from tests.apps.conftest import AGREEMENT, Digits, agreement, program
 
 pytestmark = pytest.mark.devices
 
 
 @pytest.fixture(scope="module")
-def app() -> Path:
-    folder = CACHE / "node"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "classify.mjs"):
-        shutil.copy(APPS / "node" / name, folder / name)
-    npm_install(folder)
-    return folder / "classify.mjs"
+def app(node_app: Path) -> Path:
+    return node_app / "classify.mjs"
 
 
 def run(app: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:

@@ -19,7 +19,7 @@ from edgenet.cli.export_compiled import export_compiled
 from edgenet.runtime import InferenceSession
 from edgenet.serve import offer
 from edgenet.training import load_checkpoint
-from tests.apps.conftest import AGREEMENT, CACHE, ROOT, Digits, npm_install, program, train_digits
+from tests.apps.conftest import AGREEMENT, CACHE, ROOT, Digits, browser, program, train_digits
 from tests.apps.recordings import train_labeller
 
 pytestmark = pytest.mark.devices
@@ -49,10 +49,7 @@ def served(run: Path) -> Iterator[str]:
 
 def visit(address: str, **options: object) -> dict[str, Any]:
     """What page.mjs saw."""
-    folder = CACHE / "browser"
-    npm_install(folder, "playwright-core@1.65.1")
-    chromium = program("chromium-headless-shell", "chromium-headless-shell")
-    told = {"modules": str(folder / "node_modules"), "chromium": chromium, "url": address, **options}
+    told = {**browser(), "url": address, **options}
     command = [program("node", "nodejs"), ROOT / "tests/apps/page.mjs", json.dumps(told, default=str)]
     done = subprocess.run(list(map(str, command)), text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
