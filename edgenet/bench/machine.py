@@ -47,16 +47,18 @@ def describe() -> dict[str, object]:
     }
 
 
-def adds_products_of_bytes_exactly() -> bool:
-    """Whether ONNX Runtime adds products of uint8 and int8 without overflow on this CPU.
+def adds_products_of_bytes_exactly(machine: str, features: str) -> bool:
+    """Whether ONNX Runtime adds products of uint8 and int8 without overflow, on a CPU of a kind with such features.
 
     On x86 without VNNI it adds two of them in 16 bits (VPMADDUBSW), which saturates where the int8 needs all 8 bits:
     https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "When and why do I need to try U8U8".
     """
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return True
-    flags = (_cpu_information("flags") or "").split()
-    return "avx512_vnni" in flags or "avx_vnni" in flags
+    return machine not in ("x86_64", "AMD64") or not {"avx512_vnni", "avx_vnni"}.isdisjoint(features.split())
+
+
+def features() -> str:
+    """What instructions this CPU has, in Linux's words; "" where it is not known."""
+    return _cpu_information("flags") or _cpu_information("Features") or ""
 
 
 def quiet_cores(count: int, seconds: float = 0.1) -> list[int]:

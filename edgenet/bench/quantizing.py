@@ -12,7 +12,6 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from edgenet.bench.machine import adds_products_of_bytes_exactly
 from edgenet.bench.targets import SAMPLES
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession
@@ -23,17 +22,18 @@ _RECURRENT = {"LSTM", "GRU", "RNN"}
 # Not Conv: as ConvInteger it is some six times slower than in full precision.
 _OF_DYNAMIC = {"LSTM", "MatMul", "Gemm", "Gather", "Attention"}
 
+Quantize = Callable[[Path, bool], Path]
+"""Writes a file's 8-bit version; the bool says whether the CPU adds products of bytes exactly."""
+
 
 @contextmanager
-def quantizer(
-    kind: str, shapes: Mapping[str, Sequence[int]] | None, inputs: str | Path | None
-) -> Iterator[Callable[[Path], Path]]:
+def quantizer(kind: str, shapes: Mapping[str, Sequence[int]] | None, inputs: str | Path | None) -> Iterator[Quantize]:
     """Give a function that writes the 8-bit version of a full-precision file and returns where; kept meanwhile.
 
     Convolutions and matrix products get 8-bit activations, whose ranges are calibrated on the samples beside the file,
     else on the inputs given, else on random numbers; and 8-bit weights per channel, in QDQ form
     (`onnxruntime.quantization.quantize_static`). Networks with recurrent layers, of which that leaves nothing, are
-    quantised dynamically (`quantize_dynamic`), which takes LSTM layers along. Where this CPU would add the products of
+    quantised dynamically (`quantize_dynamic`), which takes LSTM layers along. For a CPU that would add the products of
     8-bit weights with overflow, weights get 7 bits, as ONNX Runtime advises (`reduce_range`).
 
     Args:
@@ -46,23 +46,25 @@ def quantizer(
     """
     if kind != "int8":
         raise EdgenetError(f"ONNX Runtime's own version can be int8, not {kind!r}.")
-    written: dict[Path, Path] = {}
+    written: dict[tuple[Path, bool], Path] = {}
     lock = threading.Lock()
     with tempfile.TemporaryDirectory() as folder:
 
-        def write(file: Path) -> Path:
+        def write(file: Path, exact: bool) -> Path:
             # Several devices measure at the same time, and want the same file.
             with lock:
-                if file not in written:
+                if (file, exact) not in written:
                     target = Path(folder) / f"{len(written)}.onnx"
-                    _quantize(file, target, shapes or {}, inputs)
-                    written[file] = target
-                return written[file]
+                    _quantize(file, target, exact, shapes or {}, inputs)
+                    written[file, exact] = target
+                return written[file, exact]
 
         yield write
 
 
-def _quantize(file: Path, target: Path, shapes: Mapping[str, Sequence[int]], inputs: str | Path | None) -> None:
+def _quantize(
+    file: Path, target: Path, exact: bool, shapes: Mapping[str, Sequence[int]], inputs: str | Path | None
+) -> None:
     try:
         from onnxruntime import quantization
     except ImportError as error:
@@ -75,7 +77,6 @@ def _quantize(file: Path, target: Path, shapes: Mapping[str, Sequence[int]], inp
     model = onnx.load(fused)
     operators = {node.op_type for node in model.graph.node}
     feeds = _calibration(file, shapes, inputs)
-    of_7_bits = not adds_products_of_bytes_exactly()
 
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:
@@ -92,7 +93,7 @@ def _quantize(file: Path, target: Path, shapes: Mapping[str, Sequence[int]], inp
                     model,
                     target,
                     per_channel=True,
-                    reduce_range=of_7_bits,
+                    reduce_range=not exact,
                     op_types_to_quantize=sorted(_OF_DYNAMIC & operators),
                 )
             else:
@@ -102,7 +103,7 @@ def _quantize(file: Path, target: Path, shapes: Mapping[str, Sequence[int]], inp
                     Reader(),
                     quant_format=quantization.QuantFormat.QDQ,
                     per_channel=True,
-                    reduce_range=of_7_bits,
+                    reduce_range=not exact,
                     activation_type=quantization.QuantType.QUInt8,
                     weight_type=quantization.QuantType.QInt8,
                 )

@@ -91,6 +91,8 @@ def test_a_board_measures_like_this_machine_and_a_second_time_nothing_is_sent(
     assert again["sent_bytes"] == 0
     assert again["connect_seconds"] > 0
     assert again["launch_seconds"] > 0
+    cpu = bench.get_device("cpu")
+    assert device.adds_products_of_bytes_exactly() == cpu.adds_products_of_bytes_exactly()
     assert all(len(path.name) == 64 for path in here.cache.iterdir())
 
 

@@ -8,6 +8,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgenet import bench
+from edgenet.bench.devices.base import Settings
+from edgenet.bench.devices.cpu import CpuDevice
+from edgenet.bench.machine import adds_products_of_bytes_exactly
 from edgenet.bench.quantizing import quantizer
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession
@@ -15,6 +18,16 @@ from edgenet.runtime.inspection import inspect
 from tests.runtime import models
 
 QUICK = {"min_runs": 5, "min_seconds": 0.02}
+
+
+class Fake(CpuDevice):
+    """This machine, as if its CPU added products of bytes so."""
+
+    def __init__(self, exact: bool) -> None:
+        self.exact = exact
+
+    def adds_products_of_bytes_exactly(self) -> bool:
+        return self.exact
 
 
 def recurrent(path: Path, kind: str, gates: int) -> Path:
@@ -46,8 +59,8 @@ def test_ranges_come_from_the_samples_and_outputs_stay_close(tmp_path: Path) -> 
     folder = models.run_folder(tmp_path / "net")
     inputs = np.load(folder / "samples.npz")["inputs"]
     with quantizer("int8", None, None) as quantize:
-        file = quantize(folder / "full.onnx")
-        assert quantize(folder / "full.onnx") == file
+        file = quantize(folder / "full.onnx", True)
+        assert quantize(folder / "full.onnx", True) == file != quantize(folder / "full.onnx", False)
         (layer,) = [layer for layer in inspect(file).layers if layer.weight_bits]
         assert layer.precision == "8x8"
         full, int8 = (InferenceSession(f).run({"input": inputs})[0] for f in (folder / "full.onnx", file))
@@ -55,23 +68,35 @@ def test_ranges_come_from_the_samples_and_outputs_stay_close(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_weights_get_7_bits_where_the_cpu_would_overflow_with_8(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact: bool
-) -> None:
-    monkeypatch.setattr("edgenet.bench.quantizing.adds_products_of_bytes_exactly", lambda: exact)
+def test_weights_get_7_bits_where_the_device_would_overflow_with_8(tmp_path: Path, exact: bool) -> None:
     folder = models.run_folder(tmp_path / "net")
+    device = Fake(exact)
     with quantizer("int8", None, None) as quantize:
-        tensors = [
-            numpy_helper.to_array(tensor) for tensor in onnx.load(quantize(folder / "full.onnx")).graph.initializer
-        ]
+        rows = device.collect([folder], Settings(quantize=quantize), native=False)
+        (file,) = [row.file for row in rows if row.scheme == "int8"]
+        tensors = [numpy_helper.to_array(tensor) for tensor in onnx.load(file).graph.initializer]
     assert max(np.abs(tensor.astype(int)).max() for tensor in tensors if tensor.dtype == np.int8) == (
         127 if exact else 64
     )
 
 
+@pytest.mark.parametrize(
+    ("machine", "features", "exact"),
+    [
+        ("x86_64", "sse2 avx2 avx512f", False),
+        ("x86_64", "avx2 avx_vnni", True),
+        ("AMD64", "avx512_vnni", True),
+        ("aarch64", "fp asimd", True),
+        ("x86_64", "", False),
+    ],
+)
+def test_x86_adds_products_of_bytes_exactly_with_vnni_alone(machine: str, features: str, exact: bool) -> None:
+    assert adds_products_of_bytes_exactly(machine, features) is exact
+
+
 def test_an_lstm_is_quantised_dynamically(tmp_path: Path) -> None:
     with quantizer("int8", None, None) as quantize:
-        model = onnx.load(quantize(recurrent(tmp_path / "lstm.onnx", "LSTM", 4)))
+        model = onnx.load(quantize(recurrent(tmp_path / "lstm.onnx", "LSTM", 4), True))
     assert [node.op_type for node in model.graph.node] == ["DynamicQuantizeLSTM"]
 
 

@@ -15,7 +15,7 @@ from edgenet.bench.devices.base import Device, Progress, Settings
 from edgenet.bench.devices.binaries import AARCH64, Binaries, find_binaries
 from edgenet.bench.devices.emulator import LAST_PLUGIN_VERSION, Emulator, find_emulator
 from edgenet.bench.devices.runner import LocalCarrier, RunnerProcess
-from edgenet.bench.targets import Target, collect, reference
+from edgenet.bench.targets import Target, reference
 from edgenet.errors import EdgenetError
 from edgenet.runtime import InferenceSession
 from edgenet.tasks.held_out import HeldOut
@@ -64,7 +64,7 @@ class Arm64Device(Device):
             raise EdgenetError("--device arm64 emulates one thread and no profile; leave --threads and --profile out.")
         emulator, binaries = find_emulator(), find_binaries(AARCH64)
         mca = prediction.find_mca() if emulator.plugin else None
-        targets = collect(paths, native=True, shapes=settings.shapes, quantize=settings.quantize)
+        targets = self.collect(paths, settings, native=True)
         rows = [results.static_row(self.name, target) for target in targets]
         seconds = sum(_foretell(target, emulator) for target in targets)
         warning = f" (about {seconds / 60:.0f} minutes in all)" if seconds > _LONG_SECONDS else ""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgenet.bench.targets import Target, collect
+
 Progress = Callable[[float, str], None]
 """Is called with the fraction done and what is being done."""
 
@@ -31,7 +33,7 @@ class Settings:
     """Whether to measure accuracy where a file has samples beside it."""
     profile: bool = False
     """Whether to say where the time goes, operator by operator."""
-    quantize: Callable[[Path], Path] | None = None
+    quantize: Callable[[Path, bool], Path] | None = None
     """Writes ONNX Runtime's own version of a full-precision file with fewer bits, which becomes a row beside it."""
 
 
@@ -66,6 +68,18 @@ class Device(ABC):
         Raises:
             EdgenetError: a path is missing or cannot run there, or the device cannot be used.
         """
+
+    def adds_products_of_bytes_exactly(self) -> bool:
+        """Whether ONNX Runtime adds products of uint8 and int8 without overflow there."""
+        return True
+
+    def collect(self, paths: Sequence[str | Path], settings: Settings, *, native: bool) -> list[Target]:
+        """Return the rows to measure (`edgenet.bench.targets`), 8-bit versions among them where they are wanted."""
+        write = settings.quantize
+        if write is None:
+            return collect(paths, native=native, shapes=settings.shapes)
+        exact = self.adds_products_of_bytes_exactly()
+        return collect(paths, native=native, shapes=settings.shapes, quantize=lambda file: write(file, exact))
 
     def learned(self) -> dict[str, object]:
         """What only measuring could tell, for the stamp, such as what it has cost beside itself; {} where nothing."""

@@ -22,6 +22,7 @@ from edgenet.bench.devices.binaries import Binaries
 from edgenet.bench.devices.runner import Carrier, RunnerProcess
 from edgenet.bench.devices.worker_device import WorkerDevice
 from edgenet.bench.health import Health
+from edgenet.bench.machine import adds_products_of_bytes_exactly
 from edgenet.errors import EdgenetError
 
 REPLY_SECONDS = 600.0
@@ -347,6 +348,11 @@ class BoardDevice(WorkerDevice):
 
     def native_available(self) -> bool:
         return bool(self._connect().call("describe")["isa"])
+
+    def adds_products_of_bytes_exactly(self) -> bool:
+        described = self._connect().call("describe")
+        # The system is told as "Linux 6.1.0 aarch64".
+        return adds_products_of_bytes_exactly(described["os"].split()[-1], described["features"] or "")
 
     def health(self) -> Health:
         return Health.told(self._connect().call("health"))

@@ -1,6 +1,7 @@
 """`--device cpu`: this machine."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -37,6 +38,9 @@ class CpuDevice(WorkerDevice):
         from edgenet.runtime import library
 
         return library.why_portable() is None
+
+    def adds_products_of_bytes_exactly(self) -> bool:
+        return machine.adds_products_of_bytes_exactly(platform.machine(), machine.features())
 
     def health(self) -> Health:
         return Health.now()

@@ -12,7 +12,7 @@ from edgenet.bench.devices.launches import Launches
 from edgenet.bench.devices.worker_process import WorkerProcess
 from edgenet.bench.health import Clock, Health
 from edgenet.bench.rounds import Track, measure
-from edgenet.bench.targets import collect, reference
+from edgenet.bench.targets import reference
 
 
 class WorkerDevice(Device):
@@ -43,7 +43,7 @@ class WorkerDevice(Device):
         return {"governor": self._clock.governor}
 
     def measure(self, paths: Sequence[str | Path], settings: Settings, progress: Progress) -> list[dict[str, Any]]:
-        targets = collect(paths, native=self.native_available(), shapes=settings.shapes, quantize=settings.quantize)
+        targets = self.collect(paths, settings, native=self.native_available())
         before = self.health()
         rows = [results.static_row(self.name, target) for target in targets]
         flags: list[str] = []
