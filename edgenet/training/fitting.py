@@ -1,6 +1,5 @@
 """From initial weights to trained ones: one network in one scheme, from its first epoch or from where it stopped."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +52,7 @@ class Plan:
         """What decides the outcome; a resumed training must have the same."""
         return {
             "model": self.network.name,
-            "options": json.loads(json.dumps(self.network.options)),  # as a file gives them back
+            "options": self.network.recorded_options(),
             "scheme": scheme,
             "ends": self.ends_of(scheme),
             "activations": self.activations if scheme != "full" else "fp32",

@@ -1,6 +1,7 @@
 """The network to be trained: one of the registry, or the user's own factory."""
 
 import importlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from inspect import signature
@@ -89,6 +90,12 @@ class Network:
             return (channels, size or shape[1], size or shape[2])
         own_shape = getattr(self._make(), "input_shape", None)
         return None if own_shape is None else tuple(own_shape)
+
+    def recorded_options(self) -> dict[str, Any]:
+        """What a checkpoint keeps: of a network of the registry defaults as well, so that it outlives a new default."""
+        defaults = {} if self.factory is not None else factory_options(self.name)
+        recorded: dict[str, Any] = json.loads(json.dumps({**defaults, **self.options}))  # as a file gives them back
+        return recorded
 
     def build(
         self, scheme: str, classes: int, *, ends: str = "int8", calibration: Arguments | None,

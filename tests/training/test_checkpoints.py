@@ -1,11 +1,13 @@
 import json
 import os
 import pickle
+from functools import partial
 
 import pytest
 import torch
 
 from edgenet.errors import EdgenetError
+from edgenet.models.registry import _FACTORIES
 from edgenet.training import load_checkpoint, train
 from tests.training.data import make_stripes, tiny
 
@@ -89,3 +91,11 @@ def test_damaged_checkpoints_are_refused(checkpoint, damage, message):
     damage(checkpoint)
     with pytest.raises(EdgenetError, match=message):
         load_checkpoint(checkpoint)
+
+
+def test_a_checkpoint_outlives_a_new_default(checkpoint, monkeypatch):
+    load_checkpoint(checkpoint)
+    changed = partial(_FACTORIES["lenet5"], in_channels=3)
+    monkeypatch.setitem(_FACTORIES, "lenet5", changed)
+    model, _ = load_checkpoint(checkpoint)
+    assert model(torch.zeros(1, 1, 32, 32)).shape == (1, 10)

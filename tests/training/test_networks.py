@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from edgenet.models import create, list_models
+from edgenet.models.registry import factory_options
 from edgenet.training import load_checkpoint, save_checkpoint, train
-from edgenet.training.networks import find_network
+from edgenet.training.networks import Network, find_network
 from tests.training.data import make_stripes, tiny
 
 
@@ -52,3 +54,11 @@ def test_a_dot_in_the_name_of_a_checkpoint_stays(tmp_path, ending):
     model, _ = load_checkpoint(tmp_path / f"v1.5{ending}", tiny)
     x = torch.randn(2, 3, 10, 10)
     assert torch.equal(model(x), full.model(x))
+
+
+@pytest.mark.parametrize("entry", list_models(), ids=lambda entry: entry.name)
+def test_what_a_checkpoint_keeps_makes_the_same_network_when_defaults_have_changed(entry):
+    recorded = Network(entry.name, entry.small).recorded_options()
+    assert recorded.keys() == factory_options(entry.name).keys()
+    networks = [create(entry.name, 7, **options) for options in (entry.small, recorded)]
+    assert repr(networks[0]) == repr(networks[1])
