@@ -33,6 +33,7 @@ _SCHEMES = ("full", "bwn", "xnor")
 @click.option("--seeds", default="0", show_default=True, metavar="LIST", help="Such as 0,1,2.")
 @click.option("--ends", default="int8", show_default=True, type=click.Choice(["fp32", "int8", "binary"]))
 @click.option("--recipe", default="default", show_default=True, help="How to train.")
+@click.option("--flip", is_flag=True, default=None, help="Mirror images at random in training.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's; the result says so.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs/accuracy"), show_default=True)
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Where results and table are kept.")
@@ -45,6 +46,7 @@ def main(
     seeds: str,
     ends: str,
     recipe: str,
+    flip: bool | None,
     epochs: int | None,
     runs: Path,
     results: Path,
@@ -57,7 +59,9 @@ def main(
     try:
         if model is not None:
             of_data = sequence_options(languages, columns, pattern)
-            options = {"data": data, "data_options": of_data, "ends": ends, "recipe": recipe, "epochs": epochs}
+            options = {
+                "data": data, "data_options": of_data, "ends": ends, "recipe": recipe, "epochs": epochs, "flip": flip,
+            }  # fmt: skip
             for seed in numbers:
                 measure(model, seed, runs, results, options)
         rebuild(results)

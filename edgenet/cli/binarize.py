@@ -66,6 +66,10 @@ class _Schemes(click.ParamType):
     help="Of the network's factory, as depth=20; repeatable. A wrong name lists the right ones.",
 )  # fmt: skip
 @click.option("--balanced", is_flag=True, help="Weigh classes in the loss by how rare they are.")
+@click.option(
+    "--flip/--no-flip", default=None,
+    help="Mirror images at random in training; by default cifar10 and fashion-mnist, whose classes allow it.",
+)  # fmt: skip
 @click.option("--no-distillation", is_flag=True, help="Let bwn and xnor learn without the full network's answers.")
 @click.option("--devices", default=1, show_default=True, type=click.IntRange(1), help="Train on so many a machine.")
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(1), help="Train on so many machines.")
@@ -103,6 +107,7 @@ def binarize(
     recipe: str,
     pairs: tuple[str, ...],
     balanced: bool,
+    flip: bool | None,
     no_distillation: bool,
     devices: int,
     nodes: int,
@@ -146,7 +151,7 @@ def binarize(
     options: dict[str, Any] = {
         **of_data, "ends": ends, "activations": activations, "epochs": epochs,
         "weights": weights, "recipe": recipe, "seed": seed, "distill": not no_distillation,
-        "options": network_options, "balanced": balanced,
+        "options": network_options, "balanced": balanced, "flip": flip,
         "devices": devices, "nodes": nodes, "strategy": strategy, "precision": precision,
     }  # fmt: skip
     if not first:

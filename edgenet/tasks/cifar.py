@@ -64,7 +64,7 @@ def load_cifar10(
         mean, std = np.full(1, mean @ grey, np.float32), np.full(1, std @ grey, np.float32)
     preprocessing = describe_images(shape, "32x32", mean, std)
     train, test = (Split(images, targets, mean, std) for images, targets in splits)
-    return DataSet("cifar10", IMAGES, train, test, list(CLASSES), preprocessing)
+    return DataSet("cifar10", IMAGES, train, test, list(CLASSES), preprocessing, mirrors=True)
 
 
 def _read_batches(source: Path) -> list[list[Samples]]:

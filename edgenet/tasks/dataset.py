@@ -43,6 +43,7 @@ class DataSet:
     preprocessing: dict[str, Any]
     # Which file went where, for a folder: {"train": [...], "test": [...]}, paths relative to it.
     files: dict[str, list[str]] = field(default_factory=dict)
+    mirrors: bool = False  # whether a mirrored image is still one of its class
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 import gzip
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ class IdxArchive(Archive):
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     std: float = 1.0
+    mirrors: bool = False  # as of a `DataSet`
 
 
 # MD5s as published: MNIST's in torchvision and its mirrors, Fashion-MNIST's in its own README.
@@ -57,6 +58,7 @@ _FASHION_MNIST = IdxArchive(
     ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     0.2860,
     0.3530,
+    mirrors=True,
 )
 ARCHIVES = {archive.name: archive for archive in (_MNIST, _FASHION_MNIST)}
 
@@ -72,10 +74,11 @@ def load_idx(
     a shape that the images don't fit into.
     """
     samples = {part: _read_part(archive, stem, data_dir) for part, stem in _PARTS.items()}
-    return frame_images(
+    data = frame_images(
         archive.name, samples["train"], samples["test"], list(archive.classes), archive.mean, archive.std,
         input_shape, task,
     )  # fmt: skip
+    return replace(data, mirrors=archive.mirrors and task == IMAGES)
 
 
 def _read_part(archive: IdxArchive, stem: str, data_dir: str | Path | None) -> Samples:

@@ -15,15 +15,17 @@ _POOL = 20  # batches whose samples are sorted by length together: little paddin
 
 
 class Batches:
-    """Iterates over one epoch, shuffled, images moved at random by up to `shift` pixels.
+    """Iterates over one epoch, shuffled, images moved at random by up to `shift` pixels and, with `flip`, mirrored.
 
-    `epoch()` tells which epoch it is. Order and shifts depend on nothing but the seed and that number, so that a
+    `epoch()` tells which epoch it is. Order, shifts and flips depend on nothing but the seed and that number, so that a
     resumed training sees what an uninterrupted one would have seen. All samples are used; batches differ by one
     sample at most, so that batch normalisation never meets a lone one.
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: int, shift: int, epoch: Callable[[], int]) -> None:
-        self.split, self.seed, self.shift, self.epoch = split, seed, shift, epoch
+    def __init__(
+        self, split: Split, batch_size: int, seed: int, shift: int, epoch: Callable[[], int], flip: bool = False
+    ) -> None:
+        self.split, self.seed, self.shift, self.epoch, self.flip = split, seed, shift, epoch, flip
         self.count = max(1, len(split) // batch_size)
 
     def __len__(self) -> int:
@@ -39,7 +41,12 @@ class Batches:
 
     def _inputs(self, indices: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.float32]:
         inputs = self.split.inputs(indices)
-        return shift_images(inputs, self.shift, generator) if self.shift and inputs.ndim == 4 else inputs
+        if self.shift and inputs.ndim == 4:
+            inputs = shift_images(inputs, self.shift, generator)
+        if self.flip and inputs.ndim == 4:
+            mirrored = generator.integers(0, 2, len(inputs), np.bool_)
+            inputs[mirrored] = inputs[mirrored, :, :, ::-1]
+        return inputs
 
 
 def shift_images(images: NDArray[np.float32], shift: int, generator: np.random.Generator) -> NDArray[np.float32]:

@@ -25,4 +25,4 @@ def fit_closed_form(
 
 
 def _one_epoch(split: Split, recipe: Recipe, seed: int, epoch: int) -> Batches:
-    return Batches(split, recipe.batch_size, seed, recipe.shift, lambda: epoch)
+    return Batches(split, recipe.batch_size, seed, recipe.shift, lambda: epoch, recipe.flip)

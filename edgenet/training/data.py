@@ -14,7 +14,7 @@ from edgenet.models.encoder_decoder import EncoderDecoder
 from edgenet.runtime.answers import read_answers
 from edgenet.runtime.decoding import greedy_search
 from edgenet.tasks import DataSet, SequenceDataSet, load, load_sequences
-from edgenet.tasks.catalog import CAPTIONING
+from edgenet.tasks.catalog import CAPTIONING, IMAGES
 from edgenet.tasks.held_out import HeldOut
 from edgenet.tasks.ragged import Ragged
 from edgenet.training.batches import AnyBatches, Batches, SequenceBatches
@@ -69,14 +69,16 @@ def output_size(data: AnyData) -> int:
 def make_batches(data: AnyData, recipe: Recipe, seed: int, epoch: Any) -> AnyBatches:
     """The training split in batches; `epoch()` tells which epoch it is.
 
-    Raises EdgenetError for word dropout of what has no words.
+    Raises EdgenetError for word dropout of what has no words, and for mirroring what are no images.
     """
+    if recipe.flip and data.task != IMAGES:
+        raise EdgenetError(f"images with classes can be mirrored, and {data.name} has none: use a recipe without flip")
     if isinstance(data, SequenceDataSet):
         dropout = WordDropout.of(data, recipe.word_dropout) if recipe.word_dropout else None
         return SequenceBatches(data.train, recipe.batch_size, seed, recipe.shift, epoch, dropout)
     if recipe.word_dropout:
         raise EdgenetError(f"word dropout is for texts, and {data.name} has none: use a recipe with word_dropout 0")
-    return Batches(data.train, recipe.batch_size, seed, recipe.shift, epoch)
+    return Batches(data.train, recipe.batch_size, seed, recipe.shift, epoch, recipe.flip)
 
 
 def make_objective(data: AnyData, recipe: Recipe) -> Objective:

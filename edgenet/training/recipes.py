@@ -32,6 +32,7 @@ class Recipe:
     weight_decay: float = 0.0
     warmup: float = 0.1
     shift: int = 2  # images are moved by up to this many pixels, at random
+    flip: bool = False  # images are mirrored at random
     gradient_clip: float = 0.0  # largest norm of all gradients; 0: none
     distillation: float = 0.7
     temperature: float = 4.0

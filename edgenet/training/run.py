@@ -16,7 +16,7 @@ from edgenet.models.registry import SCHEMES
 from edgenet.models.weights import load_pretrained, read_state_dict
 from edgenet.nn import latent_signs, starved_channels
 from edgenet.nn.binarization import check_precision
-from edgenet.tasks import SequenceDataSet
+from edgenet.tasks import DataSet, SequenceDataSet
 from edgenet.tasks.held_out import HeldOut
 from edgenet.training.batches import calibration_batch
 from edgenet.training.checkpoints import describe_change, load_checkpoint, save_checkpoint
@@ -55,6 +55,7 @@ def train(
     options: Mapping[str, Any] | None = None, on_event: OnEvent = print_event, progress_bar: bool | None = None,
     data_dir: str | Path | None = None, data_options: Mapping[str, Any] | None = None,
     devices: int = 1, nodes: int = 1, strategy: str = "auto", precision: str = "32", balanced: bool = False,
+    flip: bool | None = None,
 ) -> list[TrainedNetwork]:  # fmt: skip
     """Train a network in the given schemes and write each into the run folder.
 
@@ -111,6 +112,9 @@ def train(
         everything that is measured or exported stay float32.
     balanced
         Classes weigh in the loss by how rare they are (`Recipe.balanced`), whatever the recipe says.
+    flip
+        Images are mirrored at random, or are not, whatever the recipe says; None: they are where the recipe or the data
+        set has it so, as CIFAR-10 and Fashion-MNIST do.
 
     Returns the networks asked for, in the order full, bwn, xnor. Raises EdgenetError for whatever of the arguments, the
     data or the files doesn't serve; KeyboardInterrupt leaves what is done, and the state to resume from.
@@ -125,6 +129,11 @@ def train(
     wanted = _check_schemes(schemes)
     network, dataset = load_data(network, data, data_dir, data_options)
     recipes = {scheme: choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES}
+    mirrors = isinstance(dataset, DataSet) and dataset.mirrors
+    recipes = {
+        scheme: replace(chosen, flip=chosen.flip or mirrors if flip is None else flip)
+        for scheme, chosen in recipes.items()
+    }
     if balanced:
         recipes = {scheme: replace(chosen, balanced=True) for scheme, chosen in recipes.items()}
     for chosen in recipes.values():

@@ -29,11 +29,13 @@ def test_idx_files_are_read_where_people_keep_them(name, place, packed, dotted, 
 def test_the_environment_names_the_data_folder_too(tmp_path, monkeypatch):
     monkeypatch.setenv("EDGENET_DATA", str(write_idx(tmp_path)))
     data = load("mnist", task="sequence-classification")
+    assert not data.mirrors
     np.testing.assert_array_equal(data.test.raw, grey_images("t10k")[0])
 
 
 def test_images_lie_in_the_middle_and_are_normalised_as_the_preprocessing_says(tmp_path):
     data = load("fashion-mnist", (3, 32, 32), data_dir=write_idx(tmp_path))
+    assert data.mirrors
     image = grey_images("train")[0][0]
     expected = (image / 255 - data.preprocessing["mean"][0]) / data.preprocessing["std"][0]
     np.testing.assert_allclose(data.train.inputs(slice(0, 1))[0, 1, 2:30, 2:30], expected, atol=1e-5)

@@ -12,7 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from edgenet.errors import EdgenetError
 from edgenet.nn import BinaryConv2d
+from edgenet.tasks import load
+from edgenet.tasks.dataset import Split
 from edgenet.training import Recipe, load_checkpoint, train
+from edgenet.training.batches import Batches
 from tests.training.data import SHAPE, Shapeless, make_stripes, needs_arguments, no_model, three_classes, tiny
 
 RECIPE = Recipe(4, 5e-3, batch_size=8, shift=1, gradient_clip=5.0, weight_decay=0.01)
@@ -298,6 +301,39 @@ def test_mixed_precision_trains_float_weights_and_is_recorded(finished, stripes,
         assert not torch.equal(network.model.body[3].weight, other.model.body[3].weight)
     with pytest.raises(EdgenetError, match="precision was bf16-mixed and is now 32"):
         run(stripes, tmp_path, resume=True)
+
+
+def test_images_are_mirrored_at_random_and_otherwise_as_they_were():
+    raw = np.arange(40 * 3 * 2 * 5, dtype=np.uint8).reshape(40, 3, 2, 5)
+    split = Split(raw, np.arange(40), np.zeros(3, np.float32), np.ones(3, np.float32))
+    plain, mirrored, again = (list(Batches(split, 8, 1, 0, lambda: 3, flip)) for flip in (False, True, True))
+    kinds = []
+    for before, after, repeated in zip(plain, mirrored, again, strict=True):
+        assert torch.equal(after.inputs, repeated.inputs)
+        originals = {int(target): image for image, target in zip(before.inputs, before.targets, strict=True)}
+        for image, target in zip(after.inputs, after.targets, strict=True):
+            is_mirrored = not torch.equal(image, originals[int(target)])
+            assert not is_mirrored or torch.equal(image.flip(2), originals[int(target)])
+            kinds.append(is_mirrored)
+    assert 10 < sum(kinds) < 30
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "flip", "expected"),
+    [(False, None, False), (True, None, True), (True, False, False), (False, True, True)],
+)
+def test_images_are_mirrored_where_the_set_has_it_so_or_the_caller(
+    stripes, tmp_path, monkeypatch, mirrors, flip, expected
+):
+    loaded = replace(load(stripes, SHAPE), mirrors=mirrors)
+    monkeypatch.setattr("edgenet.training.data.load", lambda *_, **__: loaded)
+    (full,), _ = run(stripes, tmp_path, schemes=["full"], epochs=0, flip=flip)
+    assert full.metadata["recipe"]["flip"] is expected
+
+
+def test_what_are_no_images_is_not_mirrored(tmp_path):
+    with pytest.raises(EdgenetError, match="images with classes can be mirrored, and digits has none"):
+        train("lstm", data="digits", epochs=0, out=tmp_path, flip=True)
 
 
 @pytest.mark.parametrize("option", ["ends", "activations"])
