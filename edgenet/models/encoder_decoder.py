@@ -68,9 +68,7 @@ class TextEncoder(Encoder):
         self.vocabulary_size = vocabulary_size
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=0)
         self.dropout = nn.Dropout(dropout)
-        self.stack = RecurrentStack(
-            cell, embedding_size, hidden_size, num_layers, bidirectional=True, dropout=dropout
-        )
+        self.stack = RecurrentStack(cell, embedding_size, hidden_size, num_layers, bidirectional=True, dropout=dropout)
         self.add_bridge(state_size)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
