@@ -8,6 +8,7 @@ from edgenet.report import cells, microcontroller
 
 Group = dict[str, Any]
 """Bars on a scale of their own, under a name."""
+Label = Callable[[Mapping[str, Any]], str]
 
 _MEMORY = (
     ("file_bytes", "file"),
@@ -27,15 +28,16 @@ _PREDICTED = f"Of one inference: {LABEL} of the speed."
 
 def cards(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the cards of one network, each with its title, groups and caption; none without bars."""
+    label = labels(rows)
     if microcontroller.is_microcontroller(rows[0]):
         found = [row["microcontroller"] for row in rows]
-        memory = [_group(name, rows, [each.get(key) for each in found]) for key, name in _OF_A_PART]
-        counts = [_group("", rows, [each["instructions"] for each in found], cells.count)]
+        memory = [_group(name, rows, [each.get(key) for each in found], label) for key, name in _OF_A_PART]
+        counts = [_group("", rows, [each["instructions"] for each in found], label, cells.count)]
         told = [("Memory", memory, _SCALES), ("Instructions", counts, _COUNTED)]
     else:
         process = any(row[key] for row in rows for key in _OF_A_PROCESS)
-        told = [("Memory", _memory(rows), f"{_SCALES} {_PROCESS}" if process else _SCALES)]
-        told += [("Cycles", _cycles(rows), f"{_PREDICTED} {_SCALES}")]
+        told = [("Memory", _memory(rows, label), f"{_SCALES} {_PROCESS}" if process else _SCALES)]
+        told += [("Cycles", _cycles(rows, label), f"{_PREDICTED} {_SCALES}")]
     return [
         {"title": title, "groups": full, "caption": caption}
         for title, groups, caption in told
@@ -43,24 +45,24 @@ def cards(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _memory(rows: Sequence[Mapping[str, Any]]) -> list[Group]:
+def _memory(rows: Sequence[Mapping[str, Any]], label: Label) -> list[Group]:
     groups = []
     for key, name in _MEMORY:
         if key in _OF_A_FILE:
             # What is a file's is told once a file.
             files = list({row["file"]: row for row in reversed(rows) if row[key] is not None}.values())[::-1]
-            groups.append(_group(name, files, [row[key] for row in files], label=_file_label))
+            groups.append(_group(name, files, [row[key] for row in files], _file_label))
         else:
-            groups.append(_group(name, rows, [row[key] for row in rows]))
+            groups.append(_group(name, rows, [row[key] for row in rows], label))
     return groups
 
 
-def _cycles(rows: Sequence[Mapping[str, Any]]) -> list[Group]:
+def _cycles(rows: Sequence[Mapping[str, Any]], label: Label) -> list[Group]:
     emulated = {id(row): row["predicted"]["cores"] for row in rows if row["predicted"]}
     shown = [row for row in rows if id(row) in emulated]
     cores = dict.fromkeys(core for figures in emulated.values() for core in figures)
     return [
-        _group(core, shown, [emulated[id(row)].get(core, {}).get("cycles") for row in shown], cells.count)
+        _group(core, shown, [emulated[id(row)].get(core, {}).get("cycles") for row in shown], label, cells.count)
         for core in cores
     ]
 
@@ -70,10 +72,15 @@ def scheme(row: Mapping[str, Any]) -> str:
     return row["scheme"] if row["scheme"] in ("full", "bwn", "xnor", "int8") else "other"
 
 
-def row_label(row: Mapping[str, Any]) -> str:
-    """Return what tells a row from the network's others."""
-    parts = [row["scheme"] or row["model"], row["path"] if row["path"] != "plain" else None]
-    return " ".join(str(part) for part in parts if part) + (f" on {row['device']}" if row["device"] != "cpu" else "")
+def labels(rows: Sequence[Mapping[str, Any]]) -> Label:
+    """Return what tells one of a network's rows from the others: the device as well where they are of several."""
+    several = len({row["device"] for row in rows}) > 1
+
+    def label(row: Mapping[str, Any]) -> str:
+        path = f" {row['path']}" if row["path"] != "plain" else ""
+        return f"{_file_label(row)}{path}" + (f" on {row['device']}" if several else "")
+
+    return label
 
 
 def _file_label(row: Mapping[str, Any]) -> str:
@@ -84,8 +91,8 @@ def _group(
     name: str,
     rows: Sequence[Mapping[str, Any]],
     values: Iterable[float | None],
+    label: Label,
     write: Callable[[float | None], str] = cells.size,
-    label: Callable[[Mapping[str, Any]], str] = row_label,
 ) -> Group:
     """A bar for each row that has a value; none where all are nothing."""
     told = [(row, value) for row, value in zip(rows, values, strict=True) if value is not None]

@@ -10,7 +10,7 @@ from edgenet.bench.statistics import QUANTILES
 from edgenet.errors import EdgenetError
 from edgenet.files import write_whole
 from edgenet.report import bubbles, cells, microcontroller, predictions, profile
-from edgenet.report.bars import cards, row_label, scheme
+from edgenet.report.bars import Label, cards, labels, scheme
 from edgenet.report.robustness import NOTE, attacked
 from edgenet.tasks.measures import get_measure
 
@@ -70,15 +70,16 @@ def html(result: Mapping[str, Any]) -> str:
 
 
 def _network(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    label = labels(rows)
     return {
         "title": cells.title(rows),
         "devices": ", ".join(dict.fromkeys(row["device"] for row in rows)),
-        "headlines": [headline for row in rows if (headline := _headline(row))],
+        "headlines": [headline for row in rows if (headline := _headline(row, label))],
         "table": _table(rows, cells.headings(rows), cells.lines(rows)),
         "predictions": _predictions([row for row in rows if row["predicted"]]),
-        "latency": _latency(rows),
+        "latency": _latency(rows, label),
         "figures": cards(rows),
-        "profiles": [_profile(row) for row in rows if row["profile"]],
+        "profiles": [_profile(row, label) for row in rows if row["profile"]],
         "attacked": attacked(rows),
     }
 
@@ -99,7 +100,7 @@ def _predictions(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return _table(rows, predictions.headings(rows), predictions.lines(rows)) if rows else None
 
 
-def _headline(row: Mapping[str, Any]) -> dict[str, Any] | None:
+def _headline(row: Mapping[str, Any], label: Label) -> dict[str, Any] | None:
     """What a compressed network gains and loses, in three figures."""
     figures = [*_speed(row), *_size(row)]
     if not figures:
@@ -109,7 +110,7 @@ def _headline(row: Mapping[str, Any]) -> dict[str, Any] | None:
         measure = get_measure(row["accuracy"]["metric"])
         unit = ("points " if measure.fraction else "") + ("lost" if loss > 0 else "gained")
         figures.append((measure.write_loss(abs(loss)), unit, False))
-    return {"label": row_label(row), "scheme": scheme(row), "figures": figures, "valid": row["valid"]}
+    return {"label": label(row), "scheme": scheme(row), "figures": figures, "valid": row["valid"]}
 
 
 def _speed(row: Mapping[str, Any]) -> list[Figure]:
@@ -142,7 +143,7 @@ def _fewer(ratio: Mapping[str, Any] | None, fewer: str, more: str) -> list[Figur
     return [(cells.factor(value), fewer, False) if value >= 1 else (cells.factor(1 / value), more, True)]
 
 
-def _latency(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def _latency(rows: Sequence[Mapping[str, Any]], label: Label) -> dict[str, Any] | None:
     """Distributions as boxes on one scale, in per cent of its width."""
     told = [row for row in rows if row["latency_ms"] and row["latency_ms"].get("quantiles")]
     if not told:
@@ -166,7 +167,7 @@ def _latency(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         "marks": [(place(mark), cells.milliseconds(mark) if mark else "0") for mark in marks],
         "rows": [
             {
-                "label": row_label(row),
+                "label": label(row),
                 "scheme": scheme(row),
                 "median": cells.milliseconds(row["latency_ms"]["p50"]),
                 "places": [place(value) for value in span],
@@ -193,11 +194,11 @@ def _more(row: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _profile(row: Mapping[str, Any]) -> dict[str, Any]:
+def _profile(row: Mapping[str, Any], label: Label) -> dict[str, Any]:
     layers = profile.slowest(row["profile"], _LAYERS)
     longest = max(layer["ms"] for layer in layers) or 1.0
     return {
-        "label": row_label(row),
+        "label": label(row),
         "layers": [
             {
                 "name": layer["layer"],
