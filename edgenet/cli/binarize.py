@@ -143,7 +143,7 @@ def binarize(
     of_data = {"data": data, "data_dir": data_dir, "data_options": sequence_options(languages, columns, pattern)}
     if force and first:
         # Nothing that is there is removed for a run that cannot begin.
-        _check(model, network_options, of_data, weights, recipe)
+        _check(model, network_options, of_data, weights, recipe, flip)
     if embed_preprocessing and first:
         _check_embedding(model, network_options, of_data)
     if first:
@@ -183,22 +183,26 @@ def _follow(model: str, schemes: tuple[str, ...], folder: Path, options: dict[st
         sys.exit(1)
 
 
-def _check(model: str, options: dict[str, Any], of_data: dict[str, Any], weights: Path | None, recipe: str) -> None:
+def _check(
+    model: str, options: dict[str, Any], of_data: dict[str, Any], weights: Path | None, recipe: str, flip: bool | None
+) -> None:
     """Refuse what training would refuse once it has begun.
 
     Raises:
-        EdgenetError: network, data, weights or recipe do not serve.
+        EdgenetError: network, data, weights, recipe or --flip do not serve.
     """
     from edgenet.models.weights import read_state_dict
     from edgenet.training import get_recipe
-    from edgenet.training.data import load_data
+    from edgenet.training.data import check_mirrors, load_data
     from edgenet.training.networks import find_network
 
     network = find_network(model, options)
     get_recipe(recipe, network.name, "full")
     if weights is not None:
         read_state_dict(weights)
-    load_data(network, of_data["data"], of_data["data_dir"], of_data["data_options"])
+    _, dataset = load_data(network, of_data["data"], of_data["data_dir"], of_data["data_options"])
+    if flip:
+        check_mirrors(dataset)
 
 
 def _check_embedding(model: str, options: dict[str, Any], of_data: dict[str, Any]) -> None:

@@ -66,13 +66,19 @@ def output_size(data: AnyData) -> int:
     return len(data.classes) if isinstance(data, DataSet) else data.output_size
 
 
+def check_mirrors(data: AnyData) -> None:
+    """Raises EdgenetError for data that cannot be mirrored."""
+    if data.task != IMAGES:
+        raise EdgenetError(f"images with classes can be mirrored, and {data.name} has none: train without flip")
+
+
 def make_batches(data: AnyData, recipe: Recipe, seed: int, epoch: Any) -> AnyBatches:
     """The training split in batches; `epoch()` tells which epoch it is.
 
     Raises EdgenetError for word dropout of what has no words, and for mirroring what are no images.
     """
-    if recipe.flip and data.task != IMAGES:
-        raise EdgenetError(f"images with classes can be mirrored, and {data.name} has none: use a recipe without flip")
+    if recipe.flip:
+        check_mirrors(data)
     if isinstance(data, SequenceDataSet):
         dropout = WordDropout.of(data, recipe.word_dropout) if recipe.word_dropout else None
         return SequenceBatches(data.train, recipe.batch_size, seed, recipe.shift, epoch, dropout)

@@ -89,6 +89,7 @@ def test_force_replaces_what_is_of_the_run_and_nothing_else(place: Place) -> Non
         ["lenet5", "--data", "nowhere"],
         ["lenet5", "--recipe", "nothing"],
         ["lenet5", "--weights", "none.pth"],
+        ["lstm", "--data", "digits", "--flip"],
     ],
 )
 def test_force_removes_nothing_for_a_run_that_cannot_begin(tmp_path: Path, words: list[str]) -> None:
