@@ -22,13 +22,14 @@ _RECURRENT = {"LSTM", "GRU", "RNN"}
 # Not Conv: as ConvInteger it is some six times slower than in full precision.
 _OF_DYNAMIC = {"LSTM", "MatMul", "Gemm", "Gather", "Attention"}
 
-Quantize = Callable[[Path, bool], Path]
-"""Writes a file's 8-bit version; the bool says whether the CPU adds products of bytes exactly."""
-
 
 @contextmanager
-def quantizer(kind: str, shapes: Mapping[str, Sequence[int]] | None, inputs: str | Path | None) -> Iterator[Quantize]:
+def quantizer(
+    kind: str, shapes: Mapping[str, Sequence[int]] | None, inputs: str | Path | None
+) -> Iterator[Callable[[Path, bool], Path]]:
     """Give a function that writes the 8-bit version of a full-precision file and returns where; kept meanwhile.
+
+    It is told whether the CPU that will run the version adds products of bytes exactly.
 
     Convolutions and matrix products get 8-bit activations, whose ranges are calibrated on the samples beside the file,
     else on the inputs given, else on random numbers; and 8-bit weights per channel, in QDQ form

@@ -131,11 +131,11 @@ def train(
     recipes = {scheme: choose_recipe(recipe, epochs, network.name, scheme, dataset.task) for scheme in SCHEMES}
     mirrors = isinstance(dataset, DataSet) and dataset.mirrors
     recipes = {
-        scheme: replace(chosen, flip=chosen.flip or mirrors if flip is None else flip)
+        scheme: replace(
+            chosen, balanced=chosen.balanced or balanced, flip=chosen.flip or mirrors if flip is None else flip
+        )
         for scheme, chosen in recipes.items()
     }
-    if balanced:
-        recipes = {scheme: replace(chosen, balanced=True) for scheme, chosen in recipes.items()}
     for chosen in recipes.values():
         # What does not go together is said before anything is trained.
         make_objective(dataset, chosen)

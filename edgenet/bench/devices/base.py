@@ -34,7 +34,8 @@ class Settings:
     profile: bool = False
     """Whether to say where the time goes, operator by operator."""
     quantize: Callable[[Path, bool], Path] | None = None
-    """Writes ONNX Runtime's own version of a full-precision file with fewer bits, which becomes a row beside it."""
+    """Writes ONNX Runtime's own version of a full-precision file with fewer bits, which becomes a row beside it; told
+    whether the device adds products of bytes exactly (`edgenet.bench.quantizing`)."""
 
 
 class Device(ABC):

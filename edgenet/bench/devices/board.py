@@ -301,7 +301,7 @@ class BoardDevice(WorkerDevice):
             begin = time.monotonic()
             self._line = self._open()
             found = probe(self._line)
-            self.free_bytes = found.free_bytes
+            self.free_bytes, self._machine = found.free_bytes, found.machine
             files = self._binaries(found)
             self.store = Store(self._line, found)
             paths = (files.runner, files.onnxruntime, files.library)
@@ -351,8 +351,7 @@ class BoardDevice(WorkerDevice):
 
     def adds_products_of_bytes_exactly(self) -> bool:
         described = self._connect().call("describe")
-        # The system is told as "Linux 6.1.0 aarch64".
-        return adds_products_of_bytes_exactly(described["os"].split()[-1], described["features"] or "")
+        return adds_products_of_bytes_exactly(self._machine, described["features"] or "")
 
     def health(self) -> Health:
         return Health.told(self._connect().call("health"))
